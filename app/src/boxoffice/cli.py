@@ -1,0 +1,87 @@
+"""The command `boxoffice`. Each command's last line says what it did."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from boxoffice import __version__
+from boxoffice.config import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="boxoffice", description="The box office's housekeeping.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("migrate", help="bring the database's tables to the newest version")
+    organiser = commands.add_parser("organiser", help="create or update an organiser")
+    organiser.add_argument("--email", required=True)
+    commands.add_parser("check", help="read the settings, name what is wrong and the mend")
+    # these two read the rest of the line themselves
+    commands.add_parser("relay", help="send owed work to the workers, end holds", add_help=False)
+    commands.add_parser("watchdog", help="restart a worker that is deaf", add_help=False)
+    known, rest = parser.parse_known_args(argv)
+    if rest and known.command not in ("relay", "watchdog"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return _run(known, rest, settings)
+
+
+def _run(known: argparse.Namespace, rest: list[str], settings: Settings) -> int:
+    if known.command == "relay":
+        from boxoffice.outbox.relay import main as relay
+
+        return relay(settings, rest) or 0
+    if known.command == "watchdog":
+        from boxoffice.watchdog import main as watchdog
+
+        return watchdog(settings, rest) or 0
+    if known.command == "migrate":
+        return _migrate(settings)
+    if known.command == "organiser":
+        return _organiser(settings, known.email, sys.stdin.readline().rstrip("\n"))
+    print("the settings are complete")
+    return 0
+
+
+def _engine(settings: Settings) -> "Engine":
+    from boxoffice.db import make_engine
+    from boxoffice.tables import import_models
+
+    import_models()
+    return make_engine(settings)
+
+
+def _migrate(settings: Settings) -> int:
+    from boxoffice.migrations import upgrade
+
+    print("changed" if upgrade(_engine(settings)) else "unchanged")
+    return 0
+
+
+def _organiser(settings: Settings, email: str, password: str) -> int:
+    from boxoffice.accounts.services import WeakPasswordError, save_organiser
+    from boxoffice.db import make_session_factory, transaction
+
+    if "@" not in email:
+        print(f"--email: found {email!r}, expected an e-mail address", file=sys.stderr)
+        return 2
+    try:
+        with transaction(make_session_factory(_engine(settings))) as session:
+            changed = save_organiser(session, email, password)
+    except WeakPasswordError as error:
+        print(f"password on standard input: {error}", file=sys.stderr)
+        return 2
+    print("changed" if changed else "unchanged")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

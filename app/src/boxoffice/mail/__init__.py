@@ -1,0 +1,1 @@
+"""Mail: messages built here, sent once."""

@@ -1,0 +1,1 @@
+"""The outbox: work that a committed transaction owes, done once however often it is asked for."""

@@ -1,0 +1,1 @@
+"""Tickets: one for each place of a paid order."""

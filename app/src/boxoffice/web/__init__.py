@@ -1,0 +1,1 @@
+"""What all pages share: transactions, cookies, headers, errors, templates."""

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from boxoffice.config import Settings, SettingsError, load_settings
+
+SENTINEL = {"master_name": "stack", "sentinels": [["10.1.2.3", 26379]], "password": "p"}
+GOOD = {"redis": SENTINEL, "memcached": ["10.1.2.4:11211"]}
+ENVIRON = {
+    "DATABASE_URL": "mysql+pymysql://boxoffice:secret-word@10.0.0.9:3306/boxoffice?charset=utf8mb4",
+    "SESSION_SECRET": "s" * 64,
+    "PUBLIC_URL": "https://tickets.example.org/",
+    "SMTP_HOST": "10.1.2.5",
+    "SMTP_PORT": "2525",
+    "MAIL_FROM": "tickets@example.org",
+    "HOST_NAME": "app-a-1",
+}
+
+
+def environ(folder: Path, endpoints: object = GOOD, **changes: str) -> dict[str, str]:
+    path = folder / "endpoints.json"
+    path.write_text(endpoints if isinstance(endpoints, str) else json.dumps(endpoints))
+    return {**ENVIRON, "ENDPOINTS_FILE": str(path), **changes}
+
+
+def test_all_is_read(tmp_path: Path) -> None:
+    assert load_settings(environ(tmp_path)) == Settings(
+        database_url=ENVIRON["DATABASE_URL"],
+        session_secret="s" * 64,
+        public_url="https://tickets.example.org",
+        smtp_host="10.1.2.5",
+        smtp_port=2525,
+        mail_from="tickets@example.org",
+        host_name="app-a-1",
+        redis_master="stack",
+        redis_sentinels=(("10.1.2.3", 26379),),
+        redis_password="p",
+        memcached=("10.1.2.4:11211",),
+        hold_seconds=900,
+    )
+
+
+def test_a_plain_redis_will_do(tmp_path: Path) -> None:
+    settings = load_settings(environ(tmp_path, {"redis": {"url": "redis://127.0.0.1:6379/0"}}))
+    assert (settings.redis_url, settings.memcached) == ("redis://127.0.0.1:6379/0", ())
+
+
+def test_everything_missing_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({})
+    named = [problem.split(":")[0] for problem in error.value.problems]
+    assert sorted(named) == sorted({*ENVIRON, "ENDPOINTS_FILE"} - {"SMTP_PORT"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"DATABASE_URL": "postgresql://x/y"}, ("DATABASE_URL", "mysql+pymysql://")),
+        ({"SESSION_SECRET": "short"}, ("SESSION_SECRET", "5 characters", "token_hex")),
+        ({"SMTP_PORT": "mail"}, ("SMTP_PORT", "'mail'", "1 to 65535")),
+        ({"MAIL_FROM": "tickets"}, ("MAIL_FROM", "'tickets'", "name@example.org")),
+        ({"PUBLIC_URL": "tickets.example.org"}, ("PUBLIC_URL", "http://... or https://...")),
+        ({"HOLD_SECONDS": "0"}, ("HOLD_SECONDS", "'0'")),
+        ({"ENDPOINTS_FILE": "/nowhere/x.json"}, ("ENDPOINTS_FILE /nowhere/x.json", "no such file")),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_mend(
+    tmp_path: Path, changes: dict[str, str], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(environ(tmp_path, **changes))
+    (problem,) = error.value.problems
+    assert [word for word in (*words, "Mend:") if word not in problem] == []
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "words"),
+    [
+        ("no json", ("ENDPOINTS_FILE", "no JSON")),
+        ([], ("ENDPOINTS_FILE", "list", "object")),
+        ({}, ("redis", "master_name")),
+        ({"redis": {**SENTINEL, "sentinels": []}}, ("redis.sentinels", "[]")),
+        ({"redis": {**SENTINEL, "sentinels": [["a", "b"]]}}, ("redis.sentinels", "['a', 'b']")),
+        ({"redis": {**SENTINEL, "master_name": ""}}, ("redis.master_name",)),
+        ({"redis": SENTINEL, "memcached": ["10.1.2.4"]}, ("memcached", "10.1.2.4:11211")),
+    ],
+)
+def test_a_wrong_endpoint_is_named(
+    tmp_path: Path, endpoints: object, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(environ(tmp_path, endpoints))
+    (problem,) = error.value.problems
+    assert [word for word in words if word not in problem] == []
+
+
+def test_no_secret_shows_up_in_messages_or_reprs(tmp_path: Path) -> None:
+    wrong = "mysql://boxoffice:secret-word@10.0.0.9/boxoffice"
+    with pytest.raises(SettingsError) as error:
+        load_settings(environ(tmp_path, DATABASE_URL=wrong))
+    assert "secret-word" not in str(error.value)
+    assert "secret-word" not in repr(load_settings(environ(tmp_path)))

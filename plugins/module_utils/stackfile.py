@@ -1,0 +1,270 @@
+# Copyright: (c) 2026, Trust Stack
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The stack file: from the text of a stack.yml to a Stack, or to a StackFileError that says what to mend.
+
+Pure: text in, objects out. The words a file may use stand in the tables below; what must hold between them
+(two zones, an odd vote) stands in stackfile_rules.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from .stackfile_nodes import Reader, StackFileError, compose, line_of
+
+PLUGIN = "trust.stack.stack"
+PROVIDERS = ("podman", "static")
+TYPES = ("always", "time", "load")
+LAYERS = ("lb", "app", "worker", "database", "redis", "memcached", "arbiter", "mail")
+SINGLE = ("arbiter", "mail")  # these stand alone, in the quorum zone; of every other layer there are at least two
+MOST = 100  # instances of one layer; a slip of the finger must not ask for ten thousand
+
+# key: whether it must be there
+STACK_KEYS = {
+    "plugin": True,
+    "stack": True,
+    "provider": True,
+    "zones": True,
+    "quorum_zone": False,
+    "layers": True,
+    "virtual_ip": False,
+    "state_dir": False,
+    "variables": False,
+}
+LAYER_KEYS = {"instances": True, "variables": False}
+INSTANCE_KEYS = {"name": True, "zone": True, "type": False, "host": False}
+
+# words people bring from elsewhere
+OTHER_WORDS = {
+    "balancer": "lb",
+    "balancers": "lb",
+    "haproxy": "lb",
+    "loadbalancer": "lb",
+    "load_balancer": "lb",
+    "web": "app",
+    "celery": "worker",
+    "db": "database",
+    "mysql": "database",
+    "mariadb": "database",
+    "galera": "database",
+    "cache": "memcached",
+    "sentinel": "arbiter",
+    "garbd": "arbiter",
+    "smtp": "mail",
+    "name": "stack",
+    "count": "instances",
+    "vars": "variables",
+    "vip": "virtual_ip",
+    "address": "host",
+    "ansible_host": "host",
+    "ip": "host",
+    "24/7": "always",
+    "timer": "time",
+    "docker": "podman",
+    "local": "podman",
+}
+
+WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+WORD_EXPECTED = "small letters, digits and single hyphens, a letter first"
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Instance:
+    name: str
+    layer: str
+    zone: str
+    type: str = "always"
+    host: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a stack file says. Variables stay out of it: only Ansible can read their vault and template tags."""
+
+    name: str
+    provider: str
+    zones: tuple[str, ...]
+    quorum_zone: str
+    instances: tuple[Instance, ...]
+    lines: dict[str, int]  # where each layer and each top key stands, for the rules' messages
+    virtual_ip: str = ""
+    state_dir: str = ".state"
+    has_variables: bool = False
+
+    @property
+    def all_zones(self) -> tuple[str, ...]:
+        return self.zones + ((self.quorum_zone,) if self.quorum_zone else ())
+
+    def layer(self, name: str) -> list[Instance]:
+        return [one for one in self.instances if one.layer == name]
+
+
+def parse(text: str, file: str = "stack.yml") -> Stack:
+    """Read a stack file. Shape first, then sense: a slip in a key must not be followed by ten sequels."""
+    from .stackfile_rules import check  # the rules need the words above
+
+    reader = Reader()
+    root = compose(text, file)
+    reader.repeated(root)
+    stack = _stack(reader, root)
+    if not reader.problems and stack:
+        reader.problems.extend(check(stack))
+    if reader.problems or stack is None:
+        raise StackFileError(file, reader.problems)
+    return stack
+
+
+def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
+    keys = reader.mapping(root, "", STACK_KEYS, OTHER_WORDS)
+
+    def word(key: str, most: int) -> str:
+        node = keys.get(key)
+        pattern = re.compile(f"(?=.{{1,{most}}}$){WORD.pattern}")
+        return (reader.text(node, key, pattern, f"{WORD_EXPECTED}, at most {most}") if node else None) or ""
+
+    if "plugin" in keys:
+        reader.choice(keys["plugin"], "plugin", (PLUGIN,))
+    name = word("stack", 30)
+    provider = _provider(reader, keys)
+    zones = _zones(reader, keys)
+    quorum_zone = word("quorum_zone", 20)
+    virtual_ip = reader.address(keys["virtual_ip"], "virtual_ip") if "virtual_ip" in keys else ""
+    state_dir = ".state"
+    if "state_dir" in keys:
+        state_dir = reader.text(keys["state_dir"], "state_dir", re.compile(r"[^\x00-\x1f]+"), "a folder's path") or ""
+    if "variables" in keys:
+        _variables(reader, keys["variables"], "variables")
+
+    instances: list[Instance] = []
+    nodes_of = reader.mapping(keys["layers"], "layers", dict.fromkeys(LAYERS, False), OTHER_WORDS, "layer") if "layers" in keys else {}
+    if "layers" in keys and not nodes_of and not reader.problems:
+        reader.note(
+            keys["layers"],
+            "layers",
+            "there is no layer",
+            f"one of: {', '.join(LAYERS)}",
+            'add for example "app: 2"',
+        )
+    for layer in (layer for layer in LAYERS if layer in nodes_of):
+        around = (quorum_zone or zones[-1],) if layer in SINGLE and zones else zones
+        instances += _layer(reader, nodes_of[layer], layer, provider, around, (*zones, quorum_zone))
+    if reader.problems:
+        return None
+    lines = {key: line_of(node) for key, node in (keys | nodes_of).items()}
+    has_variables = "variables" in keys or any(isinstance(node, yaml.MappingNode) for node in nodes_of.values())
+    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables)
+
+
+def _provider(reader: Reader, keys: dict[str, yaml.Node]) -> str:
+    node = keys.get("provider")
+    if node is None:
+        return ""
+    if node.value == "ec2":
+        reader.note(
+            node,
+            "provider",
+            "ec2 cannot be used yet",
+            f"one of: {', '.join(PROVIDERS)}",
+            "start with podman, on this machine",
+        )
+        return ""
+    return reader.choice(node, "provider", PROVIDERS, OTHER_WORDS) or ""
+
+
+def _zones(reader: Reader, keys: dict[str, yaml.Node]) -> tuple[str, ...]:
+    node = keys.get("zones")
+    if node is None:
+        return ()
+    expected = "a list of at least two zones, such as [a, b]"
+    nodes = reader.items(node, "zones", expected, "write zones: [a, b]")
+    zone = re.compile(f"(?=.{{1,20}}$){WORD.pattern}")
+    read = [reader.text(one, f"zones[{i}]", zone, WORD_EXPECTED) for i, one in enumerate(nodes or [])]
+    zones = tuple(one for one in read if one)
+    if nodes is None or len(zones) < len(read):
+        return ()
+    for index, (one, here) in enumerate(zip(zones, nodes, strict=True)):
+        if one in zones[:index]:
+            reader.note(here, f"zones[{index}]", "this zone stands twice", "each zone once", "remove one of them")
+    if len(set(zones)) < 2:
+        what = "one zone is not enough: nothing could take over when it fails"
+        reader.note(node, "zones", what, expected, "add a zone", f"{len(set(zones))} zone{'' if len(set(zones)) == 1 else 's'}")
+    return zones
+
+
+def _layer(reader: Reader, node: yaml.Node, layer: str, provider: str, around: tuple[str, ...], zones: tuple[str, ...]) -> list[Instance]:
+    path, line = f"layers.{layer}", line_of(node)
+    if isinstance(node, yaml.MappingNode):
+        keys = reader.mapping(node, path, LAYER_KEYS, OTHER_WORDS)
+        if "variables" in keys:
+            _variables(reader, keys["variables"], f"{path}.variables")
+        if "instances" not in keys:
+            return []
+        node, path = keys["instances"], f"{path}.instances"
+    if isinstance(node, yaml.SequenceNode) and node.value:
+        read = [_instance(reader, one, f"{path}[{i}]", layer, provider, zones) for i, one in enumerate(node.value)]
+        return [one for one in read if one]
+    if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null":
+        expected = "a number of instances, or a list of them"
+        reader.note(node, path, "this layer has no instances", expected, "write for example 2, or remove the layer")
+        return []
+    count = reader.count(node, path, MOST)
+    if count and provider == "static":
+        mend = f"write - {{name: {layer}-a-1, zone: a, host: 192.0.2.1}} for each"
+        reader.note(node, path, "your own machines must be listed", "a list of instances with their hosts", mend)
+        return []
+    # The nth of a zone keeps its name when the number grows: a running instance is never renamed.
+    return [
+        Instance(f"{layer}-{around[i % len(around)]}-{i // len(around) + 1}", layer, around[i % len(around)], line=line)
+        for i in range(count if count and around else 0)
+    ]
+
+
+def _instance(reader: Reader, node: yaml.Node, path: str, layer: str, provider: str, zones: tuple[str, ...]) -> Instance | None:
+    before = len(reader.problems)
+    keys = reader.mapping(node, path, INSTANCE_KEYS | {"host": provider == "static"}, OTHER_WORDS | {"stack": "name"})
+    read = {"type": "always", "host": ""}
+    if "name" in keys:
+        name = re.compile(f"(?=.{{1,63}}$){WORD.pattern}")
+        read["name"] = reader.text(keys["name"], f"{path}.name", name, f"{WORD_EXPECTED}, at most 63") or ""
+    if "zone" in keys and any(zones):
+        read["zone"] = reader.choice(keys["zone"], f"{path}.zone", filter(None, zones)) or ""
+    if "type" in keys:
+        read["type"] = reader.choice(keys["type"], f"{path}.type", TYPES, OTHER_WORDS) or ""
+    if "host" in keys and provider == "static":
+        read["host"] = reader.address(keys["host"], f"{path}.host")
+    elif "host" in keys and provider:
+        expected = "no host: this provider finds the address itself"
+        reader.note(
+            keys["host"],
+            f"{path}.host",
+            "a host belongs to your own machines",
+            expected,
+            "remove it, or use provider: static",
+        )
+    if len(reader.problems) > before or "zone" not in read:
+        return None
+    return Instance(layer=layer, line=line_of(node), **read)
+
+
+def _variables(reader: Reader, node: yaml.Node, path: str) -> None:
+    """Names must be names; the values are Ansible's business."""
+    if not isinstance(node, yaml.MappingNode):
+        reader.note(
+            node,
+            path,
+            "this must be a mapping",
+            "Ansible variables and their values",
+            'write "name: value" lines below it',
+        )
+        return
+    for key, _value in node.value:
+        if key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key, yaml.ScalarNode) or not VARIABLE.fullmatch(key.value):
+            expected = "letters, digits and underscores, no digit first"
+            reader.note(key, path, "this is not a variable's name", expected, "rename it, for example with _ for -")

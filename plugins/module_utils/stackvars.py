@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, Trust Stack
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variables and groups that a stack gives to Ansible: the contract between the inventory and the roles. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .addresses import Network, allocate
+from .stackfile import LAYERS, TYPES, Instance, Stack
+from .stackfile_rules import TYPE_GROUPS
+
+
+@dataclass(frozen=True)
+class State:
+    """What earlier runs have written into the state directory."""
+
+    folder: Path
+    network: Network | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+
+def zone_group(zone: str) -> str:
+    return f"zone_{zone.replace('-', '_')}"
+
+
+def groups(stack: Stack) -> list[str]:
+    """Every group of the contract below `instances` (layers) and beside it, also those without any host."""
+    return [*LAYERS, *(zone_group(zone) for zone in stack.all_zones), *(TYPE_GROUPS[kind] for kind in TYPES)]
+
+
+def groups_of(one: Instance) -> list[str]:
+    return [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type]]
+
+
+def addresses(stack: Stack, state: State) -> dict[str, str]:
+    """name: address; empty while the network does not exist."""
+    if stack.provider == "static":
+        return {one.name: one.host for one in stack.instances}
+    if state.network is None:
+        return {}
+    return allocate(state.network, [one.name for one in stack.instances], state.addresses)
+
+
+def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str]) -> dict[str, Any]:
+    """The variables of group `all`."""
+    network = state.network
+    return {
+        "stack_name": stack.name,
+        "stack_provider": stack.provider,
+        "stack_zones": list(stack.zones),
+        "stack_quorum_zone": stack.quorum_zone,
+        "stack_file": str(file),
+        "stack_state_dir": str(state.folder),
+        "stack_secrets_file": str(state.folder / "secrets.yml"),
+        "stack_vault_password_file": str(state.folder / "vault-password"),
+        "stack_virtual_ip": network.virtual_ip if network else stack.virtual_ip,
+        "stack_network": {
+            "name": network.name if network else "",
+            "cidr": network.cidr if network else "",
+            "gateway": network.gateway if network else "",
+        },
+        "stack_addresses": dict(where),
+        "stack_instances": [
+            {
+                "name": one.name,
+                "layer": one.layer,
+                "zone": one.zone,
+                "type": one.type,
+                "address": where.get(one.name, ""),
+            }
+            for one in stack.instances
+        ],
+        "stack_mount_namespaces": bool(state.machine.get("mount_namespaces", True)),
+        "stack_containers_conf": str(state.machine.get("containers_conf") or ""),
+    }
+
+
+def connection_vars(stack: Stack, state: State) -> dict[str, str]:
+    """The variables of group `instances`: how to reach them."""
+    login = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3"}
+    if stack.provider == "static":
+        return login
+    key = state.folder / "id_ed25519"
+    options = [
+        _option("UserKnownHostsFile", state.folder / "known_hosts"),
+        "-o StrictHostKeyChecking=accept-new",
+        _option("IdentityFile", key),
+        "-o IdentitiesOnly=yes",
+    ]
+    return login | {"ansible_ssh_private_key_file": str(key), "ansible_ssh_common_args": " ".join(options)}
+
+
+def host_vars(one: Instance, where: Mapping[str, str]) -> dict[str, str]:
+    found = {"zone": one.zone, "layer": one.layer, "instance_type": one.type}
+    return found | ({"ansible_host": where[one.name]} if where.get(one.name) else {})
+
+
+def _option(name: str, path: Path) -> str:
+    """An ssh option with a path: ssh splits it at spaces unless it is in double quotes, and expands %."""
+    text = str(path).replace("%", "%%")
+    text = f'"{text}"' if any(letter.isspace() for letter in text) else text
+    return f"-o {shlex.quote(f'{name}={text}')}"

@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""One molecule scenario for each role, on instances that they share; a role without a scenario is a failure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    roles = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+    missing = [role for role in roles if not list((ROOT / "molecule" / role / "tests").glob("test_*.py"))]
+    if missing:
+        print(f"roles without a scenario with tests: {', '.join(missing)}; expected molecule/<role>/tests/test_*.py", file=sys.stderr)
+        return 1
+    names = [word for role in roles for word in ("--scenario-name", role)]
+    return subprocess.run(["molecule", "test", *names], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

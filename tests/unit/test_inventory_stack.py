@@ -1,0 +1,220 @@
+"""The inventory plugin, as Ansible runs it: what it gives, and that no mistake lets a run go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.trust.stack.plugins.module_utils import stackvars
+from ansible_collections.trust.stack.plugins.module_utils.addresses import network
+from ansible_collections.trust.stack.plugins.module_utils.stackfile import INSTANCE_KEYS, LAYERS, STACK_KEYS, parse
+
+ROOT = Path(__file__).parents[2]
+LOCAL = (ROOT / "inventories/local/stack.yml").read_text(encoding="utf-8")
+NETWORK = {"name": "trust-local", "cidr": "10.89.0.0/24", "gateway": "10.89.0.1"}
+PLAY = """\
+---
+- name: See
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Go on
+      ansible.builtin.debug:
+        msg: went on
+"""
+# As in this repository; without it, as whoever has only installed the collection has it.
+SETTINGS = "[inventory]\nany_unparsed_is_failed = true\nenable_plugins = trust.stack.stack, host_list, auto, yaml, ini\n"
+
+
+def ansible(
+    folder: Path, *command: str, config: str = SETTINGS, collections: Path = ROOT / ".collections"
+) -> subprocess.CompletedProcess[str]:
+    (folder / "ansible.cfg").write_text(config, encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    env = clean | {
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_NOCOLOR": "1",
+        "PYTHONPATH": "",
+    }
+    return subprocess.run([sys.executable, "-m", "ansible", *command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def listed(folder: Path, source: str = "stack.yml") -> dict[str, Any]:
+    ran = ansible(folder, "inventory", "-i", source, "--list")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return json.loads(ran.stdout)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """A folder with the stack of this repository, as it is after the network was made."""
+    (tmp_path / "stack.yml").write_text(LOCAL, encoding="utf-8")
+    (tmp_path / ".state").mkdir()
+    (tmp_path / ".state/network.json").write_text(json.dumps(NETWORK), encoding="utf-8")
+    return tmp_path
+
+
+def test_before_the_network_exists_there_are_hosts_without_addresses(stack: Path) -> None:
+    (stack / ".state/network.json").unlink()
+    said = listed(stack)
+    host = said["_meta"]["hostvars"]["app-a-1"]
+    assert "ansible_host" not in host
+    assert (host["stack_virtual_ip"], host["stack_addresses"], host["stack_network"]["cidr"]) == ("", {}, "")
+    assert host["stack_mount_namespaces"] is True
+    assert host["stack_containers_conf"] == ""
+
+
+def test_a_stack_as_ansible_sees_it(stack: Path) -> None:
+    variables = 'variables: {shop_url: "http://{{ stack_virtual_ip }}/", ansible_user: admin}\nlayers:'
+    text = LOCAL.replace("layers:", variables).replace("  app: 2", "  app: {instances: 2, variables: {app_workers: 4}}")
+    (stack / "stack.yml").write_text(text, encoding="utf-8")
+    (stack / ".state/addresses.json").write_text('{"app-a-1": "10.89.0.99"}', encoding="utf-8")
+    (stack / ".state/machine.json").write_text('{"mount_namespaces": false, "containers_conf": "/c.conf"}', encoding="utf-8")
+    said = listed(stack, ".")  # the folder, as ansible.cfg may name it: .state in it is not an inventory
+    hosts = said["_meta"]["hostvars"]
+    assert said["instances"]["children"] == list(LAYERS)
+    assert said["zone_c"]["hosts"] == ["arbiter-c-1", "mail-c-1"]
+    host = hosts["app-a-1"]
+    assert (host["ansible_host"], host["zone"], host["layer"], host["instance_type"]) == (
+        "10.89.0.99",
+        "a",
+        "app",
+        "always",
+    )
+    assert host["app_workers"] == 4
+    assert "app_workers" not in hosts["lb-a-1"]
+    assert host["ansible_user"] == "admin", "what the file says for the whole stack wins over the plugin's own"
+    assert host["stack_virtual_ip"] == "10.89.0.10"
+    assert host["stack_mount_namespaces"] is False
+    assert host["stack_containers_conf"] == "/c.conf"
+    assert host["stack_addresses"]["lb-a-1"] == hosts["lb-a-1"]["ansible_host"] == "10.89.0.11"
+    assert len({one["ansible_host"] for one in hosts.values()}) == len(hosts) == 14
+    assert {one["address"] for one in host["stack_instances"]} == {one["ansible_host"] for one in hosts.values()}
+    assert host["shop_url"] == "http://{{ stack_virtual_ip }}/", "a template stays one, without an unsafe mark"
+
+
+def test_templates_in_the_file_are_rendered(stack: Path) -> None:
+    text = LOCAL.replace("layers:", 'variables: {shop_url: "http://{{ stack_virtual_ip }}/"}\nlayers:')
+    (stack / "stack.yml").write_text(text, encoding="utf-8")
+    ran = ansible(stack, "adhoc", "-i", "stack.yml", "localhost", "-m", "ansible.builtin.debug", "-a", "msg={{ shop_url }}")
+    assert "http://10.89.0.10/" in ran.stdout, ran.stderr
+
+
+def test_layers_that_are_absent_are_empty_groups(stack: Path) -> None:
+    (stack / "stack.yml").write_text(LOCAL[: LOCAL.index("  worker")], encoding="utf-8")
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--graph")
+    assert all(f"@{name}:" in ran.stdout for name in (*LAYERS, "zone_c", "time_based", "load_based"))
+
+
+def test_another_file_name_needs_the_plugin_line(stack: Path) -> None:
+    (stack / "stack.yml").rename(stack / "shop.yml")
+    assert "app-a-1" in listed(stack, "shop.yml")["_meta"]["hostvars"]
+
+
+@pytest.mark.parametrize("config", [SETTINGS, ""], ids=["with our settings", "without"])
+@pytest.mark.parametrize("command", [("inventory", "--graph"), ("playbook", "play.yml")], ids=["inventory", "playbook"])
+def test_a_mistake_is_one_message_and_ends_the_run(stack: Path, command: tuple[str, str], config: str) -> None:
+    (stack / "stack.yml").write_text(LOCAL.replace("database: 2", "databse: 2"), encoding="utf-8")
+    (stack / "play.yml").write_text(PLAY, encoding="utf-8")
+    ran = ansible(stack, command[0], "-i", "stack.yml", command[1], config=config)
+    assert ran.returncode == 4
+    assert ran.stdout == ""
+    line = LOCAL[: LOCAL.index("database: 2")].count("\n") + 1
+    assert ran.stderr.strip().splitlines() == [
+        "[ERROR]: the stack cannot be read: 1 mistake",
+        "",
+        f"stack.yml:{line}: layers.databse: there is no such layer",
+        '    found:    "databse"',
+        "    expected: one of: lb, app, worker, database, redis, memcached, arbiter, mail",
+        '    mend:     did you mean "database"?',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        (LOCAL.replace("  app: 2", "\tapp: 2"), "a tab in the indentation"),
+        (LOCAL.replace("plugin:", "plugins:"), '"plugin" is missing'),
+        (LOCAL.replace("trust.stack.stack\nstack", "trust.stack.stak\nstack"), "plugin: this is not one of"),
+    ],
+    ids=["empty", "tab", "no plugin", "another plugin"],
+)
+def test_what_the_auto_plugin_could_not_read_is_ours_too(stack: Path, text: str, said: str) -> None:
+    (stack / "stack.yml").write_text(text, encoding="utf-8")
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--graph")
+    assert ran.returncode == 4
+    assert said in ran.stderr
+    assert ran.stderr.count("[ERROR]") == 1
+    assert "[WARNING]" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("network.json", "{", "network.json:1: what an earlier run wrote cannot be used"),
+        ("network.json", '{"name": "n", "cidr": "10.89.0.0/28", "gateway": "10.89.0.1"}', "too small"),
+        ("addresses.json", "[]", "does not hold a mapping"),
+    ],
+)
+def test_a_broken_state_is_told_too(stack: Path, name: str, text: str, said: str) -> None:
+    (stack / ".state" / name).write_text(text, encoding="utf-8")
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--graph")
+    assert ran.returncode == 4
+    assert said in ran.stderr
+    assert "mend:" in ran.stderr
+
+
+def test_a_state_directory_elsewhere(stack: Path) -> None:
+    (stack / ".state").rename(stack / ".other")
+    (stack / "x").mkdir()
+    (stack / "stack.yml").write_text(LOCAL + "state_dir: x/../.other\n", encoding="utf-8")
+    host = listed(stack)["_meta"]["hostvars"]["app-a-1"]
+    assert host["stack_state_dir"] == str(stack / ".other")
+    assert host["ansible_host"].startswith("10.89.0.")
+    assert host["stack_secrets_file"] == str(stack / ".other/secrets.yml")
+
+
+@pytest.mark.parametrize("folder", ["/srv/st", "/srv/my stack", "/srv/100%"])
+def test_ssh_gets_the_paths_whole(folder: str) -> None:
+    state = stackvars.State(Path(folder), network(NETWORK))
+    words = shlex.split(stackvars.connection_vars(parse(LOCAL), state)["ansible_ssh_common_args"])
+    ran = subprocess.run(["ssh", "-G", *words, "192.0.2.1"], capture_output=True, text=True, check=True)
+    shown = ran.stdout.replace("%%", "%").splitlines()  # -G shows some options before and some after expansion
+    assert f"userknownhostsfile {folder}/known_hosts" in shown
+    assert f"identityfile {folder}/id_ed25519" in shown
+
+
+def test_the_built_collection_works_from_anywhere(stack: Path) -> None:
+    """What travels: everything a user needs, nothing of the state. Installed, with another current directory."""
+    built = ansible(stack, "galaxy", "collection", "build", str(ROOT), "--output-path", str(stack / "dist"))
+    assert built.returncode == 0, built.stderr
+    tarball = next((stack / "dist").iterdir())
+    with tarfile.open(tarball) as packed:
+        inside = packed.getnames()
+    assert {"inventories/local/stack.yml", "inventories/static/hosts.yml", "plugins/inventory/stack.py"} <= set(inside)
+    assert not [name for name in inside if name.startswith((".", "molecule", "tests")) or "/." in name or "cache__" in name]
+    put = ["galaxy", "collection", "install", str(tarball), "--offline", "-p", str(stack / "put")]
+    assert ansible(stack, *put, collections=stack / "put").returncode == 0
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--graph", config="", collections=stack / "put")
+    assert "app-a-1" in ran.stdout, ran.stderr
+
+
+def test_the_documentation_knows_every_key() -> None:
+    text = (ROOT / "plugins/inventory/stack.py").read_text(encoding="utf-8")
+    documentation, examples = (text.split(f'{name} = r"""')[1].split('"""')[0] for name in ("DOCUMENTATION", "EXAMPLES"))
+    options = yaml.safe_load(documentation)["options"]
+    assert {name: bool(option.get("required")) for name, option in options.items()} == STACK_KEYS
+    said = " ".join(options["layers"]["description"])
+    assert all(f"C({key})" in said for key in INSTANCE_KEYS)
+    assert all(layer in said for layer in LAYERS)
+    assert parse(examples).name == "local"
