@@ -143,7 +143,7 @@ class InventoryModule(BaseInventoryPlugin):
         for one in stack.instances:
             self.inventory.add_host(one.name)
             self._set(one.name, stackvars.host_vars(one, where))
-            for group in stackvars.groups_of(one):
+            for group in stackvars.groups_of(one, state):
                 self.inventory.add_child(group, one.name)
 
     def _groups(self, stack: Stack) -> None:

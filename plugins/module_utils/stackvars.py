@@ -14,6 +14,9 @@ from .addresses import Network, allocate
 from .stackfile import LAYERS, TYPES, Instance, Stack
 from .stackfile_rules import TYPE_GROUPS
 
+# Hosts whose systemd cannot give a service its own mounts and filters: detection found it out, group_vars say what then.
+UNSANDBOXED = "unsandboxed"
+
 
 @dataclass(frozen=True)
 class State:
@@ -31,11 +34,12 @@ def zone_group(zone: str) -> str:
 
 def groups(stack: Stack) -> list[str]:
     """Every group of the contract below `instances` (layers) and beside it, also those without any host."""
-    return [*LAYERS, *(zone_group(zone) for zone in stack.all_zones), *(TYPE_GROUPS[kind] for kind in TYPES)]
+    return [*LAYERS, *(zone_group(zone) for zone in stack.all_zones), *(TYPE_GROUPS[kind] for kind in TYPES), UNSANDBOXED]
 
 
-def groups_of(one: Instance) -> list[str]:
-    return [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type]]
+def groups_of(one: Instance, state: State) -> list[str]:
+    found = [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type]]
+    return found if state.machine.get("mount_namespaces", True) else [*found, UNSANDBOXED]
 
 
 def addresses(stack: Stack, state: State) -> dict[str, str]:

@@ -32,6 +32,7 @@ options:
       address: {description: Its IPv4 address; empty takes it from O(addresses_from)., type: str, default: ""}
       layer: {description: Its layer., type: str, default: ""}
       zone: {description: Its zone., type: str, default: ""}
+      type: {description: When it runs., type: str, choices: [always, time, load], default: always}
   network:
     description: Name of the podman network, made with a free subnet when absent.
     type: str
@@ -138,7 +139,7 @@ class Instances:
         container = f"{self.stack}-{instance['name']}"
         self.run("rm", "--force", "--ignore", "--time", "0", container)
         labels = {LABEL: self.stack, f"{LABEL}.instance": instance["name"], f"{LABEL}.layer": instance["layer"],
-                  f"{LABEL}.zone": instance["zone"]}
+                  f"{LABEL}.zone": instance["zone"], f"{LABEL}.type": instance["type"]}
         self.run(
             "create", "--name", container, "--hostname", instance["name"], "--network", self.params["network"],
             "--ip", instance["address"], "--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", "--stop-timeout", "20",
@@ -230,7 +231,8 @@ def absent(module: AnsibleModule, stack: Instances) -> dict[str, Any]:
 
 def main() -> None:
     instance = {"name": {"type": "str", "required": True}, "address": {"type": "str", "default": ""},
-                "layer": {"type": "str", "default": ""}, "zone": {"type": "str", "default": ""}}
+                "layer": {"type": "str", "default": ""}, "zone": {"type": "str", "default": ""},
+                "type": {"type": "str", "choices": ["always", "time", "load"], "default": "always"}}
     module = AnsibleModule(
         argument_spec={
             "stack": {"type": "str", "required": True},

@@ -1,0 +1,182 @@
+# Copyright (c) Trust Stack
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One release of an app as one file: its wheels, those of its lock, and a manifest.
+
+The digest names the sources, not the file: equal sources give an equal digest on every control node.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+FORMAT = "1"  # a part of every digest: raise it when the artifact is built in another way
+EPOCH = 1704067200  # every file in a wheel and in an artifact bears this date
+LOCK = "requirements.txt"
+PROJECT = "pyproject.toml"
+IGNORED = ("__pycache__", ".pyc", ".pyo", ".egg-info", "~", ".swp")
+MACHINES = ("x86_64", "aarch64")
+NEWEST_GLIBC, OLDEST_GLIBC = 39, 17  # 2.39 is in Ubuntu 24.04; Debian 13 has 2.41
+
+_NAME = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*==\s*(?P<version>[^\s;\\]+)")
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+
+class ArtifactError(Exception):
+    """What is wrong, where, and how to mend it."""
+
+
+def source_files(source: Path) -> list[Path]:
+    """The files that a release is made of, in a fixed order: not its tests, not what tools leave behind."""
+    for name in (PROJECT, LOCK, "src"):
+        if not (source / name).exists():
+            mend = {
+                LOCK: "make the lock with its hashes (uv pip compile --generate-hashes, or make lock)",
+            }.get(name, "let release_source name the folder of the app")
+            raise ArtifactError(f"{source / name}: not found. Mend: {mend}.")
+    inside = (path for path in (source / "src").rglob("*") if path.is_file() and not _ignored(path.relative_to(source)))
+    return sorted([source / PROJECT, source / LOCK, *inside], key=lambda path: path.relative_to(source).as_posix())
+
+
+def _ignored(path: Path) -> bool:
+    return any(part.startswith(".") or part.endswith(IGNORED) for part in path.parts)
+
+
+def source_digest(source: Path, python_version: str, machine: str) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {python_version} {machine}\n".encode())
+    for path in source_files(source):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(source).as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def locked(lock: Path, python_version: str, machine: str) -> dict[str, tuple[str, list[str]]]:
+    """Name -> (version, hashes) of what the lock asks for on the instances.
+
+    pip looks at markers with the Python it runs under, even when it fetches for another one; so the
+    markers are settled here, with the Python of the instances.
+    """
+    from packaging.markers import InvalidMarker, Marker
+
+    target = {
+        "python_version": python_version,
+        "python_full_version": f"{python_version}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "os_name": "posix",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": machine,
+        "extra": "",
+    }
+    wanted = {}
+    text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split(" #")[0].strip()
+        if not line or line.startswith(("#", "--")):
+            continue
+        found, hashes = _NAME.match(line), _HASH.findall(line)
+        if not found or not hashes:
+            raise ArtifactError(
+                f"{lock}, entry {number}: {line[:60]!r} is not name==version with --hash=sha256:... . "
+                "Mend: make the lock again with hashes (uv pip compile --generate-hashes)."
+            )
+        marker = line.split(" --hash")[0].partition(";")[2].strip()
+        try:
+            applies = not marker or Marker(marker).evaluate(target)
+        except InvalidMarker as error:
+            raise ArtifactError(
+                f"{lock}, entry {number}: marker {marker!r}: {str(error).splitlines()[0]}. Mend: correct the marker."
+            ) from error
+        if applies:
+            wanted[found["name"]] = (found["version"], hashes)
+    return wanted
+
+
+def lock_text(wanted: dict[str, tuple[str, list[str]]]) -> str:
+    return "".join(
+        f"{name}=={version}" + "".join(f" --hash=sha256:{value}" for value in hashes) + "\n"
+        for name, (version, hashes) in sorted(wanted.items())
+    )
+
+
+def download_options(python_version: str, machine: str) -> list[str]:
+    """pip's description of the instances, from the newest platform tag to the oldest."""
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(NEWEST_GLIBC, OLDEST_GLIBC - 1, -1)]
+    tags += [f"manylinux2014_{machine}"]
+    if machine == "x86_64":
+        tags += [f"{tag}_x86_64" for tag in ("manylinux_2_12", "manylinux2010", "manylinux_2_5", "manylinux1")]
+    abis = (f"cp{python_version.replace('.', '')}", "abi3", "none")
+    options = ["--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python_version]
+    options += [part for abi in abis for part in ("--abi", abi)]
+    return options + [part for tag in tags for part in ("--platform", tag)]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def missing_wheels(folder: Path, wanted: dict[str, tuple[str, list[str]]]) -> list[str]:
+    """Names in the lock for which the folder holds no wheel with a locked hash."""
+    held = {sha256(path) for path in folder.glob("*.whl")}
+    return sorted(name for name, (_version, hashes) in wanted.items() if not held.intersection(hashes))
+
+
+def pack(wheels: list[Path], about: dict[str, str], target: Path) -> None:
+    """Write the artifact: equal wheels give equal bytes. It appears whole, or not at all."""
+    wheels = sorted(wheels, key=lambda path: path.name)
+    names = [{"name": path.name, "sha256": sha256(path)} for path in wheels]
+    manifest = json.dumps({"format": FORMAT, **about, "wheels": names}, indent=1, sort_keys=True) + "\n"
+    half = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with half.open("wb") as file:
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+                _add(tar, "manifest.json", manifest.encode())
+                for path in wheels:
+                    _add(tar, f"wheels/{path.name}", path.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mtime, entry.mode = len(content), EPOCH, 0o644
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def stage(source: Path, target: Path) -> None:
+    """Copy what the digest covers, so that the wheel can hold nothing else."""
+    for path in source_files(source):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    readme = re.search(r'^readme\s*=\s*"([^"]+)"', (source / PROJECT).read_text(encoding="utf-8"), re.MULTILINE)
+    if readme:  # the build back end wants the file; its words are no part of a release
+        (target / readme[1]).touch()
+
+
+@contextmanager
+def workshop(cache: Path):
+    """A folder to build in. One build at a time; what an interrupted one left is swept away."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for old in cache.glob(".build-*"):
+            shutil.rmtree(old)
+        folder = Path(tempfile.mkdtemp(prefix=".build-", dir=cache))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
