@@ -74,7 +74,7 @@ def candidates() -> list[tuple[list[str], str]]:
 
     events = 'events_logger = "file"'
     runc = 'runtime = "runc"'
-    found = [([], "")]
+    found: list[tuple[list[str], str]] = [([], "")]
     found.append((["limits"], f"[containers]\n{limits()}\n"))
     found.append((["limits", "events to a file"], f"[containers]\n{limits()}\n[engine]\n{events}\n"))
     if shutil.which("runc"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.trust.stack.plugins.module_utils.buyer import BuyerError, NoPlacesError
 
-from support.stack import Stack, wait_until
+from support.stack import Stack
 
 RELEASE = "Standing"
 
@@ -68,10 +68,10 @@ class Buyers:
         """Until each of these orders has its ticket and exactly one mail."""
         shop, inbox = self.stack.shop(), self.stack.inbox()
         for reference in references:
-            wait_until(lambda r=reference: shop.order(r)["tickets"] == shop.order(r)["places"], f"order {reference} has its tickets", seconds)
+            shop.wait_until_processed(reference, timeout=seconds)
         for reference in references:
             email = self.addresses[reference]
-            wait_until(lambda e=email: inbox.messages(e), f"a mail to {email}", seconds)
+            inbox.wait_for(email, timeout=seconds)
         for reference in references:
             mails = inbox.messages(self.addresses[reference])
             assert len(mails) == 1, f"order {reference}: {len(mails)} mails to {self.addresses[reference]}, expected exactly one"

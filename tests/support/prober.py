@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 
@@ -21,7 +22,7 @@ class Report:
     def longest_gap(self) -> float:
         """Longest time between two requests that went well."""
         good = sorted(self.good)
-        return max((b - a for a, b in zip(good, good[1:], strict=False)), default=0.0)
+        return max((b - a for a, b in pairwise(good)), default=0.0)
 
     def __str__(self) -> str:
         return f"{self.sent} requests, {len(self.failed)} failed, longest gap {self.longest_gap():.2f} s, slowest answer {self.slowest:.2f} s"

@@ -76,7 +76,7 @@ class Stack:
         env = dict(os.environ)
         if conf := self.var("stack_containers_conf"):
             env["CONTAINERS_CONF"] = conf
-        sudo = [] if os.geteuid() == 0 else ["sudo", f"--preserve-env=CONTAINERS_CONF"]
+        sudo = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=CONTAINERS_CONF"]
         done = subprocess.run([*sudo, "podman", *words], capture_output=True, text=True, env=env, timeout=120, check=False)
         if done.returncode:
             raise AssertionError(f"podman {' '.join(words)}: {done.stderr.strip()}")

@@ -18,7 +18,7 @@ UNITS = {
 
 def render(role, template, **variables):
     loader = jinja2.FileSystemLoader(ROOT / "roles" / role / "templates")
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters.update(core.FilterModule().filters())
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text())
     return environment.get_template(template).render({**defaults, "ansible_managed": "Managed", **variables})

@@ -192,7 +192,7 @@ class Pages(BaseHTTPRequestHandler):
         self.reply(page("Not found", '<div class="card"><p class="none"><strong>Not found</strong>'
                         '<a href="/">Back to the inbox</a></p></div>'), status=404)
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+    def do_GET(self) -> None:
         address = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(address.query))
         number = {name: int(query[name]) for name in ("page", "limit") if query.get(name, "").isdecimal()}
@@ -234,13 +234,13 @@ class Pages(BaseHTTPRequestHandler):
             part.get_payload(decode=True) or b"", kind if kind in PICTURES else "application/octet-stream",
             Content_Disposition=f"{shown}; filename*=UTF-8''{name}")
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         if self.path == "/messages":
             self.reply(json.dumps({"deleted": self.store.clear()}), "application/json")
         else:
             self.missing()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.close_connection = True  # whatever body came along is not read
         # Only from our own page: another site's form carries another Origin.
         origin = urllib.parse.urlsplit(self.headers.get("Origin", "")).netloc

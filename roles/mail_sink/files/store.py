@@ -126,7 +126,7 @@ class Store:
         self.lock = threading.Lock()
         self.entries: dict[str, Entry] = {}
         found = []
-        for key in self.box.keys():
+        for key in self.box.iterkeys():
             try:
                 found.append(self._entry(key, self.box.get_bytes(key)))
             except (OSError, KeyError, ValueError) as error:

@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_OPTIONS = do_GET  # noqa: N815 - the names that http.server looks for
+    do_HEAD = do_OPTIONS = do_GET
 
     def log_message(self, *arguments):
         """A line for each check would only fill the journal."""
