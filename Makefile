@@ -7,7 +7,7 @@ ASK = $(shell [ "$$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || echo --ask-be
 LOCK = --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 STACK ?= inventories/local/stack.yml
 
-.PHONY: help up down purge check test test-fast lint unit test-app molecule lock docs
+.PHONY: help up down purge test test-system test-fast lint unit test-app molecule lock docs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -23,9 +23,13 @@ down: ## Remove the local stack with its data; the image and .venv stay for the 
 purge: down ## Remove also the images and .venv
 	@tests/bin/purge
 
-test: ## Pass all the tests: lint, unit, app, a scenario for each role, the whole stack, failover
+test: ## Pass the tests: lint, unit, app, the roles' scenarios
 	@bin/bootstrap test
 	@tests/bin/run all
+
+test-system: ## The whole stack and its failovers, on instances of their own (in the making)
+	@bin/bootstrap test
+	@tests/bin/run system
 
 test-fast: ## Lint, unit tests and the app's tests (under 3 minutes)
 	@bin/bootstrap test

@@ -71,7 +71,10 @@ def mariadb(servers: Servers, folder: Path) -> str:
     servers.start(find("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1",
                   "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve", "--max-connections=300", *user, log=folder / "mariadb.log")
     wait_for_port(port, "MariaDB")
-    grant = "CREATE DATABASE boxoffice_test; CREATE USER tests@'%' IDENTIFIED BY 'tests'; GRANT ALL ON `boxoffice\\_test%`.* TO tests@'%'; GRANT PROCESS, CONNECTION ADMIN ON *.* TO tests@'%';"
+    grant = (
+        "CREATE DATABASE boxoffice_test; CREATE USER tests@'%' IDENTIFIED BY 'tests'; "
+        "GRANT ALL ON `boxoffice\\_test%`.* TO tests@'%'; GRANT PROCESS, CONNECTION ADMIN ON *.* TO tests@'%';"
+    )
     subprocess.run([find("mariadb"), "--no-defaults", f"--socket={sock}", "-uroot", "-e", grant], check=True)
     return f"mysql+pymysql://tests:tests@127.0.0.1:{port}/boxoffice_test?charset=utf8mb4"
 
