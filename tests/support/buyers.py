@@ -78,19 +78,11 @@ class Buyers:
 
     def sold(self) -> int:
         """Places of the event that are sold, counted in the database by its tickets."""
-        password = self.stack.secret("boxoffice_database")
         query = (
             "select count(*) from ticket join orders on orders.id = ticket.order_id join event on event.id = orders.event_id "
             f"where event.slug = '{self.event}'"
         )
-        host = self.stack.hosts("app")[0]
-        text = self.stack.ssh(
-            host,
-            "/srv/boxoffice/current/venv/bin/python -c \"import pymysql;"
-            f"c=pymysql.connect(host='{self.stack.virtual_ip}',user='boxoffice',password='{password}',database='boxoffice').cursor();"
-            f"c.execute(\\\"{query}\\\");print(c.fetchone()[0])\"",
-        )
-        return int(text)
+        return int(self.stack.query(query))
 
 
 def buy_one(stack: Stack, event: str, name: str, seconds: float = 60) -> str:

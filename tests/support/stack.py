@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import time
 import urllib.request
@@ -91,7 +92,7 @@ class Stack:
 
     def power_on(self, host: str) -> None:
         self.podman("start", self.container(host))
-        wait_until(lambda: self.ssh(host, "true", check=False) is not None and self._answers(host), f"{host} answers ssh")
+        wait_until(lambda: self._answers(host), f"{host} answers ssh")
 
     def _answers(self, host: str) -> bool:
         return self.ssh(host, "echo yes", check=False).strip() == "yes"
@@ -106,20 +107,25 @@ class Stack:
 
     # Who is what right now.
 
+    def holders(self) -> list[str]:
+        """The balancers that hold the virtual IP: one, when all is well."""
+        return [h for h in self.hosts("lb") if self.virtual_ip + "/" in self.ssh(h, "ip -4 -o address show", check=False)]
+
     def active_balancer(self) -> str:
-        holders = [h for h in self.hosts("lb") if self.virtual_ip + "/" in self.ssh(h, "ip -4 -o address show", check=False)]
+        holders = self.holders()
         assert len(holders) == 1, f"the virtual IP {self.virtual_ip} is held by {holders}, expected exactly one of {self.hosts('lb')}"
         return holders[0]
 
-    def database_writer(self) -> str:
-        password = self.secret("boxoffice_database")
-        name = self.ssh(
-            self.hosts("app")[0],
-            "/srv/boxoffice/current/venv/bin/python -c \"import pymysql;"
-            f"c=pymysql.connect(host='{self.virtual_ip}',user='boxoffice',password='{password}',database='boxoffice').cursor();"
-            "c.execute('select @@wsrep_node_name');print(c.fetchone()[0])\"",
+    def query(self, sql: str) -> str:
+        """The first value of a query's answer through the one-writer endpoint, asked from an app host as the app asks."""
+        program = (
+            f"import pymysql; c = pymysql.connect(host={self.virtual_ip!r}, user='boxoffice', "
+            f"password={self.secret('boxoffice_database')!r}, database='boxoffice').cursor(); c.execute({sql!r}); print(c.fetchone()[0])"
         )
-        return name.strip()
+        return self.ssh(self.hosts("app")[0], f"/srv/boxoffice/current/venv/bin/python -c {shlex.quote(program)}").strip()
+
+    def database_writer(self) -> str:
+        return self.query("select @@wsrep_node_name")
 
     def redis_master(self) -> str:
         text = self.ssh(self.hosts("arbiter")[0], "redis-cli -p 26379 sentinel get-master-addr-by-name stack")
@@ -131,7 +137,7 @@ class Stack:
     def missing(self) -> list[str]:
         """What is not in order, in words; empty when every layer has its second again."""
         found = []
-        holders = [h for h in self.hosts("lb") if self.virtual_ip + "/" in self.ssh(h, "ip -4 -o address show", check=False)]
+        holders = self.holders()
         if len(holders) != 1:
             found.append(f"virtual IP held by {holders}")
         for host in self.hosts("lb"):
