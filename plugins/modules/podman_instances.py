@@ -45,7 +45,7 @@ options:
     description: Path of the ssh public key that may sign in as root.
     type: path
   records:
-    description: Folder where network.json and instances.json of this stack are kept.
+    description: Folder where network.json, addresses.json and instances.json of this stack are kept.
     type: path
     required: true
   containers_conf:
@@ -82,6 +82,7 @@ done:
   sample: {made: [lb-a-1], started: [], stopped: [], removed: []}
 """
 
+import ipaddress
 import json
 import os
 import socket
@@ -103,6 +104,7 @@ class Instances:
         self.conf = params["containers_conf"]
         self.made_file = os.path.join(params["records"], "instances.json")
         self.network_file = os.path.join(params["records"], "network.json")
+        self.addresses_file = os.path.join(params["records"], "addresses.json")
 
     def run(self, *args: str, **kwargs: Any) -> str:
         return podman(*args, containers_conf=self.conf, **kwargs)
@@ -118,10 +120,25 @@ class Instances:
         subnet = json.loads(text)[0]["subnets"][0]
         return {"name": self.params["network"], "cidr": subnet["subnet"], "gateway": subnet["gateway"]}
 
-    def make_network(self) -> dict[str, str]:
+    def make_network(self, addresses: list[str]) -> dict[str, str]:
+        """Make the network: the recorded one again when the instances have addresses, otherwise one that is free."""
         # Without --subnet podman takes one that neither a network nor an interface of this machine uses.
-        self.run("network", "create", "--label", f"{LABEL}={self.stack}", self.params["network"])
+        subnet = ["--subnet", self.recorded_cidr()] if addresses else []
+        self.run("network", "create", "--label", f"{LABEL}={self.stack}", *subnet, self.params["network"])
         return self.network()
+
+    def recorded_cidr(self) -> str:
+        if not os.path.exists(self.network_file):
+            raise PodmanError(f"the instances have addresses, but {self.network_file} is missing; mend: make down, then make up")
+        with open(self.network_file, encoding="utf-8") as file:
+            return str(json.load(file)["cidr"])
+
+    def refuse_strangers(self, addresses: list[str], cidr: str) -> None:
+        """PodmanError when an address lies outside the network, before anything is made."""
+        outside = [address for address in addresses if ipaddress.ip_address(address) not in ipaddress.ip_network(cidr)]
+        if outside:
+            raise PodmanError(f"network {self.params['network']!r} is {cidr}, but addresses.json in {self.params['records']} has {outside[0]}: "
+                              "the network was made anew by somebody else; mend: make down, then make up")
 
     def made(self) -> list[str]:
         """Instances whose making came to its end (a key is inside and it was started once)."""
@@ -129,6 +146,16 @@ class Instances:
             return []
         with open(self.made_file, encoding="utf-8") as file:
             return list(json.load(file))
+
+    def keep_addresses(self) -> None:
+        """Record who lives where, also who is gone, so that a larger or smaller stack moves nobody."""
+        recorded: dict[str, str] = {}
+        if os.path.exists(self.addresses_file):
+            with open(self.addresses_file, encoding="utf-8") as file:
+                recorded = json.load(file)
+        known = recorded | {i["name"]: i["address"] for i in self.params["instances"] if i["address"]}
+        if known != recorded:
+            self.write(self.addresses_file, known)
 
     def write(self, path: str, value: Any) -> None:
         with open(path + ".new", "w", encoding="utf-8") as file:
@@ -184,7 +211,10 @@ def wait_for_ssh(address: str, seconds: float = 60) -> None:
 def running(module: AnsibleModule, stack: Instances) -> dict[str, Any]:
     """Make and start what is missing."""
     wanted = module.params["instances"]
+    addresses = [i["address"] for i in wanted if i["address"]]
     network = stack.network()
+    if addresses:
+        stack.refuse_strangers(addresses, network["cidr"] if network else stack.recorded_cidr())
     existing, made = stack.existing(), stack.made()
     to_make = [i for i in wanted if i["name"] not in existing or (i["name"] not in made and not alive(existing[i["name"]]))]
     to_start = [i["name"] for i in wanted if i not in to_make and not alive(existing[i["name"]])]
@@ -192,8 +222,9 @@ def running(module: AnsibleModule, stack: Instances) -> dict[str, Any]:
     changed = bool(to_make or to_start or not network)
     if module.check_mode:
         return {"changed": changed, "network": network, "done": done}
-    network = network or stack.make_network()
+    network = network or stack.make_network(addresses)
     stack.write(stack.network_file, network)
+    stack.keep_addresses()
     if any(not i["address"] for i in to_make):   # first run: addresses come from the inventory once it knows the network
         return {"changed": True, "network": network, "done": {"made": [], "started": []}}
     with ThreadPoolExecutor(4) as pool:

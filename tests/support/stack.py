@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible_collections.trust.stack.plugins.module_utils.buyer import Inbox, Shop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,10 @@ class Stack:
     def hosts(self, layer: str) -> list[str]:
         return self.data[layer]["hosts"]
 
+    @property
+    def all_hosts(self) -> list[str]:
+        return list(self.data["_meta"]["hostvars"])
+
     def var(self, name: str, host: str = "lb-a-1") -> Any:
         return self.data["_meta"]["hostvars"][host][name]
 
@@ -48,12 +53,16 @@ class Stack:
     def url(self) -> str:
         return f"http://{self.virtual_ip}"
 
-    def secret(self, name: str) -> str:
+    @cached_property
+    def secrets(self) -> dict[str, str]:
         done = subprocess.run(
             ["ansible-vault", "view", "--vault-password-file", self.var("stack_vault_password_file"), self.var("stack_secrets_file")],
             capture_output=True, text=True, cwd=ROOT, check=True,
         )
-        return dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)[name].strip("'\"")
+        return {name: str(value) for name, value in yaml.safe_load(done.stdout).items()}
+
+    def secret(self, name: str) -> str:
+        return self.secrets[name]
 
     @cached_property
     def organiser(self) -> tuple[str, str]:
@@ -100,7 +109,7 @@ class Stack:
     def play(self, *words: str, cwd: str | Path = ROOT, env: dict[str, str] | None = None, timeout: float = 900) -> str:
         """Output of ansible-playbook, which must go well."""
         command = ["ansible-playbook", "-i", str(self.inventory), *words]
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", **(env or {})}
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", **(env or {})}   # molecule asks for colours
         done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
         return done.stdout

@@ -135,3 +135,10 @@ def test_unit_settings_of_the_machine_come_last():
     unit = render("unit.conf.j2", haproxy_unit_dropin={"BindReadOnlyPaths": ""})
     assert unit.rstrip().endswith("\nBindReadOnlyPaths=")
     assert unit.index("haproxy-save-state") < unit.index("kill -USR2")
+
+
+def test_numbers_given_on_the_command_line_are_text():
+    """`-e haproxy_maxconn=4321` hands over a string."""
+    numbers = {name: value for name, value in yaml.safe_load((ROLE / "defaults/main.yml").read_text()).items() if type(value) is int}
+    assert {"haproxy_maxconn", "haproxy_rate_limit"} < numbers.keys()
+    assert render(haproxy_app_servers=APPS, **{name: str(value) for name, value in numbers.items()}) == render(haproxy_app_servers=APPS)

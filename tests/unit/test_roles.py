@@ -28,6 +28,19 @@ def test_the_interface_and_the_defaults_agree(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_readme_has_the_table_of_the_interface(role: Path) -> None:
+    """`make docs` writes it; a forgotten run shows here."""
+    text = (role / "README.md").read_text()
+    for entry in load(role / "meta/argument_specs.yml")["argument_specs"].values():
+        for name, option in entry.get("options", {}).items():
+            row = re.search(rf"^\| {name} \| .*$", text, re.M)
+            assert row, f"README of {role.name} lacks {name}; mend: make docs"
+            default = option.get("default", "")
+            if not isinstance(default, list | dict):
+                assert row[0].endswith(f"| `{default}` |") or default == "", f"README of {role.name} has another default of {name}; mend: make docs"
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_the_steps_are_few_and_short(role: Path) -> None:
     assert len((role / "tasks/main.yml").read_text().splitlines()) <= 60
     assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
