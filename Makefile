@@ -23,11 +23,11 @@ down: ## Remove the local stack with its data; the image and .venv stay for the 
 purge: down ## Remove also the images and .venv
 	@tests/bin/purge
 
-test: ## Pass the tests: lint, unit, app, the roles' scenarios
+test: ## Pass the tests: lint, unit, app, the roles' scenarios, the whole stack and its failovers
 	@bin/bootstrap test
 	@tests/bin/run all
 
-test-system: ## The whole stack and its failovers, on instances of their own (in the making)
+test-system: ## The whole stack and its failovers, on instances of their own
 	@bin/bootstrap test
 	@tests/bin/run system
 

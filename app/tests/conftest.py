@@ -1,8 +1,8 @@
 """Real servers, addresses from the environment; one database, migrated once, emptied for each test.
 
 TEST_DATABASE_URL  a MariaDB server whose user may create databases named boxoffice_test*
-TEST_REDIS_URL     redis://host:port/0
-TEST_MEMCACHED     host:port
+TEST_REDIS_URL     redis://host:port/0, emptied; one for each worker of pytest-xdist
+TEST_MEMCACHED     host:port, likewise
 """
 
 import os
@@ -24,6 +24,7 @@ from boxoffice.tables import import_models
 from tests.factory import Factory
 
 DATABASE = f"boxoffice_test_{os.getpid()}"
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +37,8 @@ def settings() -> Settings:
         smtp_host="127.0.0.1",
         mail_from="tickets@example.org",
         host_name="test-a-1",
-        redis_url=os.environ["TEST_REDIS_URL"],
-        memcached=(os.environ["TEST_MEMCACHED"],),
+        redis_url=os.environ["TEST_REDIS_URL"].split()[WORKER],
+        memcached=(os.environ["TEST_MEMCACHED"].split()[WORKER],),
     )
 
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKERS = 2   # side by side; each with its own Redis and Memcached, which the tests empty
 
 
 def free_port() -> int:
@@ -82,18 +83,22 @@ def mariadb(servers: Servers, folder: Path) -> str:
 def main(words: list[str]) -> int:
     with Servers() as servers:
         folder = Path(servers.enter_context(tempfile.TemporaryDirectory(prefix="boxoffice-tests-")))
-        redis, memcached = free_port(), free_port()
-        servers.start(find("redis-server"), "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), log=folder / "redis.log")
+        redis, memcached = [free_port() for _ in range(WORKERS)], [free_port() for _ in range(WORKERS)]
         user = ["-u", "root"] if os.geteuid() == 0 else []
-        servers.start(find("memcached"), "-l", "127.0.0.1", "-p", str(memcached), "-U", "0", *user, log=folder / "memcached.log")
+        for port in redis:
+            servers.start(find("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
+                          log=folder / f"redis-{port}.log")
+        for port in memcached:
+            servers.start(find("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0", *user, log=folder / f"memcached-{port}.log")
         env = dict(os.environ) | {
             "TEST_DATABASE_URL": mariadb(servers, folder),
-            "TEST_REDIS_URL": f"redis://127.0.0.1:{redis}/0",
-            "TEST_MEMCACHED": f"127.0.0.1:{memcached}",
+            "TEST_REDIS_URL": " ".join(f"redis://127.0.0.1:{port}/0" for port in redis),
+            "TEST_MEMCACHED": " ".join(f"127.0.0.1:{port}" for port in memcached),
         }
-        wait_for_port(redis, "Redis")
-        wait_for_port(memcached, "Memcached")
-        return subprocess.run([sys.executable, "-m", "pytest", "-q", *words], cwd=ROOT / "app", env=env, check=False).returncode
+        for port in redis + memcached:
+            wait_for_port(port, "Redis or Memcached")
+        pytest = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal"]
+        return subprocess.run([*pytest, *words], cwd=ROOT / "app", env=env, check=False).returncode
 
 
 if __name__ == "__main__":

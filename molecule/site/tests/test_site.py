@@ -56,7 +56,7 @@ def test_check_mode_predicts_no_change(stack: Stack) -> None:
 def test_one_variable_changes_one_file_and_reloads_one_service(stack: Stack) -> None:
     pids = {h: stack.ssh(h, "systemctl show -P MainPID haproxy") for h in stack.hosts("lb")}
     try:
-        output = stack.play("playbooks/site.yml", "-e", "haproxy_maxconn=4321", "--diff")
+        output = stack.play("playbooks/setup.yml", "-e", "haproxy_maxconn=4321", "--diff")
         by_host = {host: n for host, n in changed(output).items() if n}
         assert by_host == dict.fromkeys(stack.hosts("lb"), 2), output[-8000:]   # the file and the reload
         assert len(re.findall(r"^\+ .*maxconn 4321", output, re.M)) >= 1
