@@ -80,7 +80,8 @@ def make_engine(settings: Settings) -> Engine:
         pool_size=8,
         max_overflow=8,
         pool_timeout=5,
-        pool_recycle=1800,
+        # well under the balancer's haproxy_hard_stop_after: a reload there ends older connections
+        pool_recycle=300,
         connect_args={
             "connect_timeout": 3,
             "read_timeout": 10,

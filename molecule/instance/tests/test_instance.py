@@ -26,10 +26,18 @@ def ssh(command: str) -> str:
     return subprocess.run(["ssh", *options, f"root@{address}", command], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def converge() -> None:
+def run() -> subprocess.CompletedProcess[str]:
     command = ["ansible-playbook", "-i", "localhost,", "molecule/instance/converge.yml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def converge() -> None:
+    done = run()
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def cidr() -> str:
+    return json.loads(podman("network", "inspect", "mol-one"))[0]["subnets"][0]["subnet"]
 
 
 def test_it_is_a_machine_with_systemd_and_ssh(host):
@@ -58,3 +66,31 @@ def test_made_by_half_it_is_made_anew(host):
     podman("create", "--name", "mol-one-only", "--label", "trust.stack=mol-one", "--label", "trust.stack.instance=only", image)
     converge()
     assert ssh("hostname") == "only"
+
+
+def test_the_network_is_made_again_as_it_was(host):
+    """As after `podman system reset`: the addresses that the inventory knows stay true."""
+    before = cidr()
+    podman("rm", "--force", "--time", "0", "mol-one-only")
+    podman("network", "rm", "mol-one")
+    converge()
+    assert cidr() == before
+    assert ssh("hostname") == "only"
+
+
+def test_a_network_of_somebody_else_is_refused_before_anything_is_made(host):
+    before = cidr()
+    podman("rm", "--force", "--time", "0", "mol-one-only")
+    podman("network", "rm", "mol-one")
+    try:
+        podman("network", "create", "--subnet", "10.254.253.0/24", "mol-one")
+        done = run()
+        assert done.returncode != 0
+        said = " ".join((done.stdout + done.stderr).split())
+        assert "10.254.253.0/24" in said
+        assert "mend: make down, then make up" in said
+        assert podman("ps", "--all", "--quiet", "--filter", "label=trust.stack=mol-one") == ""
+    finally:
+        podman("network", "rm", "--force", "mol-one")
+        converge()
+    assert cidr() == before
