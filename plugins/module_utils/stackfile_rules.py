@@ -14,6 +14,9 @@ from .stackfile_nodes import Problem
 VOTING = ("database", "redis")
 # An instance of these keeps data or a vote: it cannot be away at night.
 STEADY = (*VOTING, *SINGLE)
+# What the shop stands on, and what stands in front of it: without one of these no ticket can be sold.
+SHOP = ("app", "worker")
+NEEDED = ("lb", *SHOP, "database", "redis", "memcached", "mail")
 TYPE_GROUPS = dict(zip(TYPES, ("always", "time_based", "load_based"), strict=True))
 
 
@@ -24,7 +27,7 @@ def taken_names(stack: Stack) -> list[str]:
 
 def check(stack: Stack) -> list[Problem]:
     """Every rule that the stack breaks."""
-    return [problem for rule in (_zones, _names, _hosts, _types, _pairs, _singles, _votes) for problem in rule(stack)]
+    return [problem for rule in (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes) for problem in rule(stack)]
 
 
 def _zones(stack: Stack) -> Iterator[Problem]:
@@ -73,6 +76,15 @@ def _types(stack: Stack) -> Iterator[Problem]:
         if one.type != "always" and one.layer in STEADY:
             what = f"a {one.layer} instance keeps data or a vote: it cannot come and go"
             yield Problem(one.line, f"layers.{one.layer}", what, f'"type: {one.type}"', '"type: always"', "remove the type")
+
+
+def _needs(stack: Stack) -> Iterator[Problem]:
+    for layer in [layer for layer in SHOP if layer in stack.lines][:1]:
+        missing = [other for other in NEEDED if other not in stack.lines]
+        if missing:
+            what, found = f"the layer {layer} needs others beside it", f"no layer {', '.join(missing)}"
+            mend = "add " + ", ".join(f'"{other}: {1 if other in SINGLE else 2}"' for other in missing)
+            yield Problem(stack.lines[layer], f"layers.{layer}", what, found, f"all of: {', '.join(NEEDED)}", mend)
 
 
 def _pairs(stack: Stack) -> Iterator[Problem]:

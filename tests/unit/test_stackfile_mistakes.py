@@ -21,6 +21,7 @@ MISTAKES = {
         ("app: 2", f"{LIST}, {{name: x, zone: a, typ: time}}]"),
         9, "layers.app[2].typ", "no such key", '"typ"', '"type"',
     ),
+    "a shop without a database": (("  database: 2\n", ""), 9, "layers.app", "needs others", "no layer database", '"database: 2"'),
     "one zone": (("[a, b]", "[a]"), 5, "zones", "one zone is not enough", "1 zone", "add a zone"),
     "a zone twice": (("[a, b]", "[a, b, a]"), 5, "zones[2]", "stands twice", '"a"', "remove"),
     "duplicate key": (("worker: 2", "worker: 2\n  app: 3"), 11, "layers.app", "stands twice", "line 9", "remove"),
