@@ -1,6 +1,6 @@
 """Role base: a host that any layer can move into."""
 
-testinfra_hosts = ["ansible://instances"]
+testinfra_hosts = ["ansible://lb"]
 
 
 def test_apt_is_usable(host):

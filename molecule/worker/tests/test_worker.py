@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-testinfra_hosts = ["ansible://worker"]
+testinfra_hosts = ["ansible://worker-a-1"]
 
 WORKER = "boxoffice-worker.service"
 UNITS = (WORKER, "boxoffice-relay.service", "boxoffice-watchdog.service")
