@@ -47,7 +47,7 @@ async function makeEvent() {
 async function buy(name, device, slug) {
   const page = await browser.newPage(device);
   const take = (what) => page.screenshot({ path: join(folder, `${what}-${name}.png`) });
-  const address = `mary-${name}-${slug}@example.org`;
+  const address = `mary.${name}@example.org`;
   await page.goto(shop);
   await page.waitForLoadState("networkidle");
   await take("home");
