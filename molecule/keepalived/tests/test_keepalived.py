@@ -1,12 +1,16 @@
 """Role keepalived: two hosts, one address, and HAProxy answering behind it."""
 
+import os
+import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 import testinfra
 
 testinfra_hosts = ["ansible://lb-a-1"]
+CONVERGE = Path(__file__).parents[1] / "converge.yml"
 NAMES = ("lb-a-1", "lb-b-1")
 
 
@@ -115,4 +119,17 @@ def test_a_reload_takes_a_changed_priority(balancers, holders):
         second.check_output("sed -i 's/priority 200/priority 100/' /etc/keepalived/keepalived.conf")
         second.check_output("systemctl reload keepalived")
     assert main_pid(second) == before
+    held_by_one(holders)
+
+
+def test_one_that_somebody_stopped_is_started_and_stays_enabled(host, balancers, holders):
+    """The package starts and enables it once; after that only the role does."""
+    stopped = balancers["lb-b-1"]
+    stopped.check_output("systemctl disable --now keepalived")
+    run = subprocess.run(
+        ["ansible-playbook", "-i", host.backend.ansible_inventory, CONVERGE, "--limit", "lb-b-1"],
+        cwd=CONVERGE.parents[2], env=os.environ | {"ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert stopped.check_output("systemctl is-enabled keepalived; systemctl is-active keepalived").split() == ["enabled", "active"]
     held_by_one(holders)
