@@ -48,9 +48,6 @@ async function buy(name, device, slug) {
   const page = await browser.newPage(device);
   const take = (what) => page.screenshot({ path: join(folder, `${what}-${name}.png`) });
   const address = `mary.${name}@example.org`;
-  await page.goto(shop);
-  await page.waitForLoadState("networkidle");
-  await take("home");
   await page.goto(`${shop}/e/${slug}`);
   await take("shop");
   await page.getByLabel("Children under 12").selectOption("2");

@@ -100,7 +100,7 @@ def test_a_frozen_redis_costs_a_request_nothing(settings: Settings) -> None:
         for row_id in range(hints.QUEUE_SIZE * 3):
             publish_hint(frozen, [FOREIGN + row_id])
         # three thousand requests together; one publish alone would wait for two seconds
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 1.5
 
 
 def test_a_dead_redis_opens_the_breaker_and_a_new_one_closes_it(settings: Settings) -> None:
