@@ -127,7 +127,7 @@ def step(settings: LoadSettings, memory: Memory, now: datetime, sample: Sample, 
     memory = _wait(settings, replace(memory, wanted=held, last=at), at, gap, seen)
     size = max(least, held)
     if seen.up:
-        return _up(settings.up, memory, at, sample, seen, size, most, calm=_quiet(settings, memory, at), blocked=_after_up(settings, memory, at))
+        return _up(settings.up, memory, at, sample, seen, size, most, blocked=_after_up(settings, memory, at))
     if memory.down_since is not None and at - memory.down_since >= settings.down.wait * 60:
         return _down(settings, memory, at, sample, size, running, least)
     return Decision(memory, size, [_kept(settings, memory, at, sample, seen)] if size > least else [])
@@ -153,13 +153,13 @@ def _wait(settings: LoadSettings, memory: Memory, at: float, gap: float, seen: _
     return replace(memory, up_since=None, up_by=(), down_since=down)
 
 
-def _up(up: Thresholds, memory: Memory, at: float, sample: Sample, seen: _Seen, size: int, most: int, *, calm: bool, blocked: bool) -> Decision:
+def _up(up: Thresholds, memory: Memory, at: float, sample: Sample, seen: _Seen, size: int, most: int, *, blocked: bool) -> Decision:
     urgent = [name for name in seen.up if name in URGENT]
     waited = 0.0 if memory.up_since is None else at - memory.up_since
     above = ", ".join(f"{name} {getattr(sample, name):g} is above {getattr(up, name):g}" for name in urgent or seen.up)
-    # Waiting people are served even just after a downscaling: it was a mistake.
-    if blocked or (calm and not urgent):
-        return Decision(memory, size, [f"{above}: not acted on, within the ignored time after the last change"])
+    if blocked:
+        return Decision(memory, size, [f"{above}: ignored so soon after the last upscaling"])
+    # Demand is answered even just after a downscaling, which then was a mistake; all else waits, and its wait begins after the ignored time.
     if not urgent and waited < up.wait * 60:
         return Decision(memory, size, [f"{above} for {waited / 60:.0f} of {up.wait} min"])
     more = min(up.count, most - size)
@@ -177,7 +177,7 @@ def _down(settings: LoadSettings, memory: Memory, at: float, sample: Sample, siz
         if not _overloads(settings.up, sample, running, size - fewer):
             after = replace(memory, wanted=size - fewer, up_since=None, up_by=(), down_since=None, down_at=at)
             return Decision(after, size - fewer, [f"{below} for {down.wait} min: {fewer} fewer, {size} -> {size - fewer}"], -fewer)
-    return Decision(memory, size, [f"{below}: but without one more the others would be above a threshold for up"] if size > least else [])
+    return Decision(memory, size, [f"{below}: but the others would be above a threshold for up without it"] if size > least else [])
 
 
 def _overloads(up: Thresholds, sample: Sample, running: int, left: int) -> bool:
@@ -222,7 +222,7 @@ def _not_after(instant: float | None, at: float) -> float | None:
 def _kept(settings: LoadSettings, memory: Memory, at: float, sample: Sample, seen: _Seen) -> str:
     """Why more than the floor is wanted although nothing happens."""
     if _quiet(settings, memory, at):
-        return "kept: within the ignored time after the last change"
+        return "kept: the metrics are ignored so soon after the last change"
     if seen.idle and memory.down_since is not None:
         return f"kept: low for {(at - memory.down_since) / 60:.0f} of {settings.down.wait} min"
     lows = _watched(settings.down)
