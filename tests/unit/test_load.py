@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import combinations
 
 import pytest
 from ansible_collections.trust.stack.plugins.module_utils.load import (
@@ -312,7 +312,7 @@ def test_what_no_trace_can_break(up: Thresholds, down: Thresholds, looks: list[t
 
 
 def check_the_pauses(layer: Layer, up: Thresholds, down: Thresholds, incomplete: list[float]) -> None:
-    for (first, change), (second, next_change) in pairwise(layer.actions):
+    for (first, change), (second, next_change) in combinations(layer.actions, 2):
         if change > 0 and next_change > 0:
             assert second - first >= up.ignore - 1e-6
         if next_change < 0:
@@ -333,10 +333,8 @@ def reference(settings: LoadSettings, looks: list[tuple[float, float, float]], s
     actions: list[tuple[float, int]] = []
     assert up.cpu is not None and down.cpu is not None and up.queue is not None and down.queue is not None
     for index, (minute, cpu, queue) in enumerate(looks):
-        last = actions[-1] if actions else None
-        deaf_until = last[0] + (up.ignore if last[1] > 0 else down.ignore) if last else -1.0
-        ups = [at for at, change in actions if change > 0]
-        up_deaf = bool(ups) and minute < ups[-1] + up.ignore
+        deaf_until = max([at + (up.ignore if change > 0 else down.ignore) for at, change in actions], default=-1.0)
+        up_deaf = any(minute < at + up.ignore for at, change in actions if change > 0)
         heard = [look for look in looks[:index + 1] if look[0] >= deaf_until - 1e-9]
 
         def lasted(test, heard=heard, minute=minute):  # type: ignore[no-untyped-def]
