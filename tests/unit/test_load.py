@@ -146,6 +146,16 @@ def test_a_mean_that_lacks_an_instance_is_good_for_up_only() -> None:
     assert layer.actions == [(35, 1)]
 
 
+def test_a_metric_that_is_never_there_makes_no_breach_of_a_flapping_one() -> None:
+    layer = Layer(LoadSettings(True, replace(DEFAULT_UP, memory=80.0), DEFAULT_DOWN))
+    assert layer.play([90, 50] * 20) == []
+
+
+@pytest.mark.parametrize("nonsense", [float("inf"), float("-inf"), float("nan")])
+def test_a_value_that_is_no_number_is_missing(nonsense: float) -> None:
+    assert Layer().play([nonsense] * 30) == []
+
+
 @pytest.mark.parametrize("signal", ["queue", "backlog"])
 def test_waiting_people_and_tasks_are_answered_within_30_seconds(signal: str) -> None:
     layer = Layer(DEMAND)
