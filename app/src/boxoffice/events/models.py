@@ -20,6 +20,8 @@ class Event(Base):
     venue: Mapped[str] = mapped_column(String(160), default="")
     # the clock on the wall at the venue: it is only ever shown, never computed with
     starts_at: Mapped[datetime] = mapped_column(DateTime)
+    # a moment, the same for everybody; without one the event is on sale from the start
+    sales_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     public: Mapped[bool] = mapped_column(default=True)
     currency: Mapped[str] = mapped_column(String(3), default="EUR")
     payment_note: Mapped[str] = mapped_column(Text, default="")
