@@ -7,6 +7,7 @@ from tests.factory import Factory
 
 from boxoffice import cache
 from boxoffice.config import Settings
+from boxoffice.db import utcnow
 from boxoffice.events import services
 
 
@@ -63,3 +64,19 @@ def test_the_home_page_lists_what_is_public_and_to_come(
     factory.event(slug="over", starts_at=now - timedelta(days=2))
     factory.event(slug="private", public=False)
     assert [event["slug"] for event in services.upcoming(db_session)] == ["sooner", "later"]
+
+
+def test_sales_are_published_for_two_weeks_before_and_through_their_rush(
+    db_session: Session, factory: Factory
+) -> None:
+    now, tick = utcnow(), timedelta(microseconds=1)
+    days, minutes = timedelta(days=14), timedelta(minutes=90)
+    factory.event(slug="too-far", sales_open_at=now + days + tick)
+    factory.event(slug="far", sales_open_at=now + days)
+    factory.event(slug="over", sales_open_at=now - minutes)
+    factory.event(slug="ending", sales_open_at=now - minutes + tick)
+    factory.event(slug="soon", sales_open_at=now + tick)
+    factory.event(slug="private", sales_open_at=now, public=False)
+    factory.event(slug="always")
+    found = services.on_sales(db_session, now)
+    assert [sale["slug"] for sale in found] == ["ending", "soon", "far"]

@@ -70,6 +70,17 @@ def test_the_same_key_at_the_same_moment_holds_once(engine: Engine, factory: Fac
         assert stock(session, release.pool_id).held == 1
 
 
+def test_nothing_is_held_before_the_sale_opens(db_session: Session, factory: Factory) -> None:
+    opens_at = utcnow() + timedelta(minutes=1)
+    event = factory.event(sales_open_at=opens_at)
+    with pytest.raises(services.SaleNotOpenError) as refused:
+        factory.order(event, now=opens_at - timedelta(microseconds=1))
+    assert refused.value.opens_at == opens_at
+    assert db_session.scalars(select(Order)).all() == []
+    assert factory.order(event, now=opens_at).state == State.HELD
+    assert stock(db_session, event.releases[0].pool_id).held == 1
+
+
 def test_another_choice_with_the_same_form_is_another_order() -> None:
     one, two = services.Choice(1, 1, 1, 0), services.Choice(1, 1, 2, 0)
     assert services.idempotency_key("t", 1, [one]) == services.idempotency_key("t", 1, [one])

@@ -10,12 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from boxoffice import cache
+from boxoffice.db import utcnow
 from boxoffice.events.models import Event
 from boxoffice.releases.models import Inventory, Pool, Release
 from boxoffice.releases.services import Stock, stocks
 
 FRESH = 2  # seconds that pages may be behind: what is on, how many are left
 KEPT = 60  # seconds that an event's own data, which does not change, is kept
+ANNOUNCED = timedelta(days=14)  # how long before its opening a sale is published
+RUSH = timedelta(minutes=90)  # how long after its opening a sale counts as a rush
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,38 @@ def lookup(session: Session, slug: str) -> dict[str, Any] | None:
     return found
 
 
+def opening_to_come(event: dict[str, Any]) -> datetime | None:
+    """When the sale opens; None once it has. The cache keeps the moment, never the answer."""
+    # what an older release has put into the cache has no such key
+    text = event.get("sales_open_at")
+    opens_at = datetime.fromisoformat(text) if text else None
+    return opens_at if opens_at and opens_at > utcnow() else None
+
+
+def on_sales(session: Session, now: datetime | None = None) -> list[dict[str, str]]:
+    """The rushes that are coming or going on. Not from a cache: others get ready by it."""
+    now = now or utcnow()
+    query = (
+        select(Event.title, Event.slug, Event.sales_open_at)
+        .where(
+            Event.public,
+            Event.sales_open_at > now - RUSH,
+            Event.sales_open_at <= now + ANNOUNCED,
+        )
+        .order_by(Event.sales_open_at, Event.id)
+    )
+    rows: Any = session.execute(query)  # the condition leaves no row without a moment
+    return [
+        {
+            "name": title,
+            "slug": slug,
+            "starts_at": opens_at.isoformat(),
+            "ends_at": (opens_at + RUSH).isoformat(),
+        }
+        for title, slug, opens_at in rows
+    ]
+
+
 def availability(session: Session, event: dict[str, Any]) -> dict[int, Stock]:
     """Stock by pool, at most two seconds old: for pages, never for decisions."""
     pool_ids = [release["pool_id"] for release in event["releases"]]
@@ -126,6 +161,7 @@ def _plain(event: Event) -> dict[str, Any]:
         "summary": event.summary,
         "venue": event.venue,
         "starts_at": event.starts_at.isoformat(),
+        "sales_open_at": event.sales_open_at.isoformat() if event.sales_open_at else None,
         "currency": event.currency,
         "releases": [
             {

@@ -1,4 +1,4 @@
-"""Public pages: the list of events, and one event with its tickets."""
+"""Public pages: the list of events, one event with its tickets, the sales that will open."""
 
 import secrets
 from typing import Any
@@ -23,10 +23,17 @@ def event(request: Request) -> dict[str, Any]:
     return page(request, found)
 
 
+@view_config(route_name="on_sales", request_method="GET", renderer="json")
+def on_sales(request: Request) -> dict[str, Any]:
+    """For machines, which start instances before a rush."""
+    return {"on_sales": services.on_sales(request.db)}
+
+
 def page(request: Request, event: dict[str, Any], problem: str = "") -> dict[str, Any]:
     """The event page; a fresh token each time, so that a form sent twice is one order."""
     return {
         "event": event,
+        "opens_at": services.opening_to_come(event),
         "stock": services.availability(request.db, event),
         "token": secrets.token_urlsafe(24),
         "problem": problem,

@@ -14,6 +14,7 @@ from boxoffice.orders.forms import BuyerForm, FormError, check_token, read_choic
 from boxoffice.orders.models import Order, State
 from boxoffice.releases.services import NoPlacesError
 from boxoffice.tickets.services import of_order, qr_svg
+from boxoffice.web.render import moment
 
 AWAITING = State.AWAITING_PAYMENT
 
@@ -47,6 +48,18 @@ def no_places(exc: NoPlacesError, request: Request) -> dict[str, Any]:
     request.response.status_int = 409
     request.response.headers["Retry-After"] = "30"
     return {"slug": request.matchdict["slug"], "stock": exc.stock, "wanted": exc.wanted}
+
+
+@exception_view_config(services.SaleNotOpenError, route_name="reserve", renderer="error.html")
+def not_open(exc: services.SaleNotOpenError, request: Request) -> dict[str, Any]:
+    """Said without the database, for the same reason."""
+    request.response.status_int = 409
+    return {
+        "status": 409,
+        "title": "The sale has not opened yet",
+        "text": f"It opens {moment(exc.opens_at)} UTC. Nothing was held for you yet.",
+        "again": request.route_path("event", slug=request.matchdict["slug"]),
+    }
 
 
 def _order(request: Request) -> Order:
