@@ -1,5 +1,7 @@
 """The organiser's pages."""
 
+from datetime import datetime
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -78,6 +80,83 @@ def test_an_incomplete_event_is_explained(organiser: TestApp, factory: Factory) 
     assert "How many places" in form.submit(status=422)
     form["releases-0-capacity"] = "3"
     assert "in use already" in form.submit(status=422)
+
+
+def new_event(organiser: TestApp, opens: str, zone: str | None) -> TestResponse:
+    """Send a complete form; without a zone the field is as the page has it."""
+    form = organiser.get("/organiser/events/new").forms[1]
+    form["title"], form["starts_at"] = "Opening", "2031-05-06T19:30"
+    form["releases-0-name"], form["releases-0-capacity"] = "Standard", "40"
+    form["sales_open_at"] = opens
+    if zone is not None:
+        form["sales_zone"] = zone
+    return form.submit(status="*")
+
+
+@pytest.mark.parametrize(
+    ("opens", "zone", "moment"),
+    [
+        ("", None, None),
+        ("", "nowhere", None),
+        ("2031-05-01T10:00", None, "2031-05-01T10:00:00+00:00"),
+        ("2031-05-01T10:00", " Europe/Berlin ", "2031-05-01T08:00:00+00:00"),
+        ("2031-03-30T01:59", "Europe/Berlin", "2031-03-30T00:59:00+00:00"),
+        ("2031-03-30T03:00", "Europe/Berlin", "2031-03-30T01:00:00+00:00"),
+        # shown twice when the clocks are put back: nobody comes too late for the first
+        ("2031-10-26T02:30", "Europe/Berlin", "2031-10-26T00:30:00+00:00"),
+    ],
+)
+def test_an_opening_is_kept_as_a_moment(
+    organiser: TestApp, db_session: Session, opens: str, zone: str | None, moment: str | None
+) -> None:
+    assert new_event(organiser, opens, zone).status_int == 303
+    kept = db_session.scalars(select(Event.sales_open_at)).one()
+    assert kept == (datetime.fromisoformat(moment) if moment else None)
+
+
+def test_an_opening_is_on_the_pages(organiser: TestApp) -> None:
+    page = new_event(organiser, "2091-05-01T10:00", "Europe/Berlin").follow()
+    assert "On sale from Tuesday 1 May 2091, 08:00 UTC" in page
+    assert "Tuesday 1 May 2091, 08:00 UTC" in organiser.get("/e/opening")
+
+
+@pytest.mark.parametrize(
+    ("opens", "zone", "words"),
+    [
+        ("2031-03-30T02:00", "Europe/Berlin", "The clocks there skip this time"),
+        ("2031-03-30T02:59", "Europe/Berlin", "The clocks there skip this time"),
+        ("0001-01-01T00:00", "Asia/Tokyo", "The clocks there skip this time"),
+        ("9999-12-31T23:59", "America/New_York", "The clocks there skip this time"),
+        ("2031-05-01T10:00", "", "Which time zone is that?"),
+        ("2031-05-01T10:00", "Europe/Atlantis", "Which time zone is that?"),
+        ("2031-05-01T10:00", "Europe", "Which time zone is that?"),
+        ("2031-05-01T10:00", "../etc/passwd", "Which time zone is that?"),
+        ("2031-05-01T10:00", "/etc/passwd", "Which time zone is that?"),
+        ("2031-05-01T10:00", "\0", "Which time zone is that?"),
+        ("2031-05-01T10:00", "ü" * 60, "Which time zone is that?"),
+        ("2031-05-01T10:00", "x" * 65, "64 characters"),
+        ("soon", "UTC", "Not a valid"),
+    ],
+)
+def test_an_opening_that_never_comes_is_refused(
+    organiser: TestApp, db_session: Session, opens: str, zone: str, words: str
+) -> None:
+    page = new_event(organiser, opens, zone)
+    assert page.status_int == 422
+    assert words in page
+    assert page.forms[1]["sales_open_at"].value == opens
+    assert db_session.scalars(select(Event)).all() == []
+
+
+def test_a_form_without_the_opening_sells_at_once(organiser: TestApp, db_session: Session) -> None:
+    form = organiser.get("/organiser/events/new").forms[1]
+    form["title"], form["starts_at"] = "As ever", "2031-05-06T19:30"
+    form["releases-0-name"], form["releases-0-capacity"] = "Standard", "40"
+    absent = ("sales_open_at", "sales_zone")
+    fields = [field for field in form.submit_fields() if field[0] not in absent]
+    organiser.post("/organiser/events/new", fields, status=303)
+    assert db_session.scalars(select(Event.sales_open_at)).all() == [None]
+    assert "Continue" in organiser.get("/e/as-ever")
 
 
 def test_marking_as_paid_from_the_list_of_orders(

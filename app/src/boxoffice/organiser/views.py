@@ -44,6 +44,7 @@ def new_event(request: Request) -> Any:
                 organiser_id=request.identity.id,
                 slug=events.slugify(form.slug.data or form.title.data),
                 releases=form.new_releases(),
+                sales_open_at=form.sales_opening(),
                 **{name: form[name].data for name in fields},
             )
         except events.SlugTakenError as taken:
