@@ -114,7 +114,7 @@ def step(settings: LoadSettings, memory: Memory, now: datetime, sample: Sample, 
     `least`: what runs in any case; `most`: all that the load may use, those of `least` among them. `least` wins over `most`."""
     if now.tzinfo is None:
         raise ValueError("now has no time zone; expected an instant in UTC. Mend: datetime.now(UTC)")
-    at, most = now.timestamp(), max(least, most)
+    at = now.timestamp()
     if not settings.enable:
         return Decision(Memory(last=at), least, [])
     seen = _look(settings, sample)

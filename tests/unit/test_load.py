@@ -151,6 +151,12 @@ def test_a_metric_that_is_never_there_makes_no_breach_of_a_flapping_one() -> Non
     assert layer.play([90, 50] * 20) == []
 
 
+def test_with_nothing_watched_for_down_nothing_is_taken_away() -> None:
+    layer = Layer(LoadSettings(True, DEFAULT_UP, replace(DEFAULT_DOWN, cpu=None)))
+    assert layer.play([1] * 60) == []
+    assert layer.last and layer.last.causes == ["kept: no threshold for down is watched"]
+
+
 @pytest.mark.parametrize("nonsense", [float("inf"), float("-inf"), float("nan")])
 def test_a_value_that_is_no_number_is_missing(nonsense: float) -> None:
     assert Layer().play([nonsense] * 30) == []
@@ -315,6 +321,7 @@ def test_what_no_trace_can_break(up: Thresholds, down: Thresholds, looks: list[t
             before = len(layer.actions)
             decision = layer.look(seconds / 60, sample, schedule[index % len(schedule)])
             assert least <= decision.wanted <= max(least, most)
+            assert decision.change >= 0 or lows, "a downscaling though nothing is watched for it"
             if any(not (getattr(sample, name) or 0.0) >= 0 or getattr(sample, name) is None for name in lows):
                 incomplete.append(seconds / 60)
                 assert len(layer.actions) == before or layer.actions[-1][1] > 0, "a downscaling while a metric is missing"
