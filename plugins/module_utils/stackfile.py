@@ -9,10 +9,14 @@ Pure: text in, objects out. The words a file may use stand in the tables below; 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import yaml
 
+from .load import LoadSettings
+from .schedule import LayerSchedule
+from .schedule_grid import Grid
 from .stackfile_nodes import Reader, StackFileError, compose, line_of
 
 PLUGIN = "trust.stack.stack"
@@ -20,6 +24,7 @@ PROVIDERS = ("podman", "static")
 TYPES = ("always", "time", "load")
 LAYERS = ("lb", "app", "worker", "database", "redis", "memcached", "arbiter", "mail")
 SINGLE = ("arbiter", "mail")  # these stand alone, in the quorum zone; of every other layer there are at least two
+MOVABLE = ("app", "worker")  # their instances may come and go: all others keep data, a vote or an address
 MOST = 100  # instances of one layer; a slip of the finger must not ask for ten thousand
 
 # key: whether it must be there
@@ -34,7 +39,7 @@ STACK_KEYS = {
     "state_dir": False,
     "variables": False,
 }
-LAYER_KEYS = {"instances": True, "variables": False}
+LAYER_KEYS = {"instances": True, "schedule": False, "load": False, "variables": False}
 INSTANCE_KEYS = {"name": True, "zone": True, "type": False, "host": False}
 
 # words people bring from elsewhere
@@ -62,6 +67,10 @@ OTHER_WORDS = {
     "ansible_host": "host",
     "ip": "host",
     "24/7": "always",
+    "always": "instances",
+    "autoscaling": "load",
+    "loadbasedautoscaling": "load",
+    "windows": "schedule",
     "timer": "time",
     "docker": "podman",
     "local": "podman",
@@ -80,6 +89,7 @@ class Instance:
     type: str = "always"
     host: str = ""
     line: int = 0
+    grid: Grid | None = None  # the ticked hours of one of type time
 
 
 @dataclass(frozen=True)
@@ -91,14 +101,21 @@ class Stack:
     zones: tuple[str, ...]
     quorum_zone: str
     instances: tuple[Instance, ...]
-    lines: dict[str, int]  # where each layer and each top key stands, for the rules' messages
+    lines: dict[str, int]  # where each layer, top key and window stands, for the rules' messages
     virtual_ip: str = ""
     state_dir: str = ".state"
     has_variables: bool = False
+    schedules: Mapping[str, LayerSchedule] = field(default_factory=dict)  # of each layer with a schedule or instances of type time
+    loads: Mapping[str, LoadSettings] = field(default_factory=dict)  # of each layer that says something about load
 
     @property
     def all_zones(self) -> tuple[str, ...]:
         return self.zones + ((self.quorum_zone,) if self.quorum_zone else ())
+
+    @property
+    def movable(self) -> tuple[Instance, ...]:
+        """The instances that come and go."""
+        return tuple(one for one in self.instances if one.type != "always")
 
     def layer(self, name: str) -> list[Instance]:
         return [one for one in self.instances if one.layer == name]
@@ -120,6 +137,8 @@ def parse(text: str, file: str = "stack.yml") -> Stack:
 
 
 def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
+    from . import stackfile_layers as layers  # needs the words above too
+
     keys = reader.mapping(root, "", STACK_KEYS, OTHER_WORDS)
 
     def word(key: str, most: int) -> str:
@@ -138,9 +157,12 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
     if "state_dir" in keys:
         state_dir = reader.text(keys["state_dir"], "state_dir", re.compile(r"[^\x00-\x1f]+"), "a folder's path") or ""
     if "variables" in keys:
-        _variables(reader, keys["variables"], "variables")
+        layers.variables(reader, keys["variables"], "variables")
 
     instances: list[Instance] = []
+    schedules: dict[str, LayerSchedule] = {}
+    loads: dict[str, LoadSettings] = {}
+    lines: dict[str, int] = {}
     nodes_of = reader.mapping(keys["layers"], "layers", dict.fromkeys(LAYERS, False), OTHER_WORDS, "layer") if "layers" in keys else {}
     if "layers" in keys and not nodes_of and not reader.problems:
         reader.note(
@@ -152,12 +174,16 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
         )
     for layer in (layer for layer in LAYERS if layer in nodes_of):
         around = (quorum_zone or zones[-1],) if layer in SINGLE and zones else zones
-        instances += _layer(reader, nodes_of[layer], layer, provider, around, (*zones, quorum_zone))
+        members = layers.layer(reader, nodes_of[layer], layer, provider, around, (*zones, quorum_zone))
+        instances += members
+        schedule, load = layers.moves(reader, nodes_of[layer], layer, members, lines)
+        schedules |= {layer: schedule} if schedule else {}
+        loads |= {layer: load} if load else {}
     if reader.problems:
         return None
-    lines = {key: line_of(node) for key, node in (keys | nodes_of).items()}
+    lines |= {key: line_of(node) for key, node in (keys | nodes_of).items()}
     has_variables = "variables" in keys or any(isinstance(node, yaml.MappingNode) for node in nodes_of.values())
-    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables)
+    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables, schedules, loads)
 
 
 def _provider(reader: Reader, keys: dict[str, yaml.Node]) -> str:
@@ -194,77 +220,3 @@ def _zones(reader: Reader, keys: dict[str, yaml.Node]) -> tuple[str, ...]:
         what = "one zone is not enough: nothing could take over when it fails"
         reader.note(node, "zones", what, expected, "add a zone", f"{len(set(zones))} zone{'' if len(set(zones)) == 1 else 's'}")
     return zones
-
-
-def _layer(reader: Reader, node: yaml.Node, layer: str, provider: str, around: tuple[str, ...], zones: tuple[str, ...]) -> list[Instance]:
-    path, line = f"layers.{layer}", line_of(node)
-    if isinstance(node, yaml.MappingNode):
-        keys = reader.mapping(node, path, LAYER_KEYS, OTHER_WORDS)
-        if "variables" in keys:
-            _variables(reader, keys["variables"], f"{path}.variables")
-        if "instances" not in keys:
-            return []
-        node, path = keys["instances"], f"{path}.instances"
-    if isinstance(node, yaml.SequenceNode) and node.value:
-        read = [_instance(reader, one, f"{path}[{i}]", layer, provider, zones) for i, one in enumerate(node.value)]
-        return [one for one in read if one]
-    if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null":
-        expected = "a number of instances, or a list of them"
-        reader.note(node, path, "this layer has no instances", expected, "write for example 2, or remove the layer")
-        return []
-    count = reader.count(node, path, MOST)
-    if count and provider == "static":
-        mend = f"write - {{name: {layer}-a-1, zone: a, host: 192.0.2.1}} for each"
-        reader.note(node, path, "your own machines must be listed", "a list of instances with their hosts", mend)
-        return []
-    # The nth of a zone keeps its name when the number grows: a running instance is never renamed.
-    return [
-        Instance(f"{layer}-{around[i % len(around)]}-{i // len(around) + 1}", layer, around[i % len(around)], line=line)
-        for i in range(count if count and around else 0)
-    ]
-
-
-def _instance(reader: Reader, node: yaml.Node, path: str, layer: str, provider: str, zones: tuple[str, ...]) -> Instance | None:
-    before = len(reader.problems)
-    keys = reader.mapping(node, path, INSTANCE_KEYS | {"host": provider == "static"}, OTHER_WORDS | {"stack": "name"})
-    read = {"type": "always", "host": ""}
-    if "name" in keys:
-        name = re.compile(f"(?=.{{1,63}}$){WORD.pattern}")
-        read["name"] = reader.text(keys["name"], f"{path}.name", name, f"{WORD_EXPECTED}, at most 63") or ""
-    if "zone" in keys and any(zones):
-        read["zone"] = reader.choice(keys["zone"], f"{path}.zone", filter(None, zones)) or ""
-    if "type" in keys:
-        read["type"] = reader.choice(keys["type"], f"{path}.type", TYPES, OTHER_WORDS) or ""
-    if "host" in keys and provider == "static":
-        read["host"] = reader.address(keys["host"], f"{path}.host")
-    elif "host" in keys and provider:
-        expected = "no host: this provider finds the address itself"
-        reader.note(
-            keys["host"],
-            f"{path}.host",
-            "a host belongs to your own machines",
-            expected,
-            "remove it, or use provider: static",
-        )
-    if len(reader.problems) > before or "zone" not in read:
-        return None
-    return Instance(layer=layer, line=line_of(node), **read)
-
-
-def _variables(reader: Reader, node: yaml.Node, path: str) -> None:
-    """Names must be names; the values are Ansible's business."""
-    if not isinstance(node, yaml.MappingNode):
-        reader.note(
-            node,
-            path,
-            "this must be a mapping",
-            "Ansible variables and their values",
-            'write "name: value" lines below it',
-        )
-        return
-    for key, _value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
-            continue
-        if not isinstance(key, yaml.ScalarNode) or not VARIABLE.fullmatch(key.value):
-            expected = "letters, digits and underscores, no digit first"
-            reader.note(key, path, "this is not a variable's name", expected, "rename it, for example with _ for -")

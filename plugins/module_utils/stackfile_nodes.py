@@ -24,6 +24,10 @@ EXAMPLES = {
     "name": "app-a-1",
     "zone": "a",
     "host": "192.0.2.11",
+    "from": '"09:30"',
+    "to": '"12:00"',
+    "at": '"2027-03-14 10:00"',
+    "for": "90 min",
 }
 KINDS = {"int": "number", "float": "number", "bool": "yes/no value", "timestamp": "date"}
 
@@ -69,10 +73,10 @@ def nearest(word: str, known: Iterable[str], also: Mapping[str, str] | None = No
     """The known word that was most likely meant, or nothing."""
     import difflib  # only a mistake needs it, and every run pays for an import
 
-    plain = word.lower().replace("-", "_")
-    if also and plain in also:
+    plain, known = word.lower().replace("-", "_"), list(known)
+    if also and also.get(plain) in known:
         return also[plain]
-    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(plain, known, n=1, cutoff=0.6)
     return close[0] if close else ""
 
 
@@ -215,16 +219,16 @@ class Reader:
         self.note(node, path, "this is not one of the choices", f"one of: {', '.join(choices)}", mend)
         return None
 
-    def count(self, node: yaml.Node, path: str, most: int) -> int | None:
-        """A whole number from 1 to `most`."""
-        expected = f"a whole number from 1 to {most}"
+    def count(self, node: yaml.Node, path: str, most: int, least: int = 1) -> int | None:
+        """A whole number from `least` to `most`."""
+        expected = f"a whole number from {least} to {most}"
         whole = isinstance(node, yaml.ScalarNode) and re.fullmatch(r"[+-]?[0-9]{1,9}", node.value)
         if not whole:
             self.note(node, path, "this must be a number", expected, "write for example 2")
         elif node.tag != "tag:yaml.org,2002:int":
             self.note(node, path, "this must be a number", expected, f"write {node.value} without quotes")
-        elif not 1 <= int(node.value) <= most:
-            mend = "remove the line if you do not want it" if int(node.value) < 1 else "write a smaller number"
+        elif not least <= int(node.value) <= most:
+            mend = "remove the line if you do not want it" if int(node.value) < least else "write a smaller number"
             self.note(node, path, "this number cannot be", expected, mend)
         else:
             return int(node.value)

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from .stackfile import LAYERS, SINGLE, TYPES, Instance, Stack
+from .stackfile import LAYERS, MOVABLE, SINGLE, TYPES, Instance, Stack
 from .stackfile_nodes import Problem
+from .stackfile_scaling_rules import clashes, loads, windows
 
 # The layers that vote about who leads; the arbiter votes in each of them.
 VOTING = ("database", "redis")
@@ -27,7 +28,8 @@ def taken_names(stack: Stack) -> list[str]:
 
 def check(stack: Stack) -> list[Problem]:
     """Every rule that the stack breaks."""
-    return [problem for rule in (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes) for problem in rule(stack)]
+    rules = (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes, windows, clashes, loads)
+    return [problem for rule in rules for problem in rule(stack)]
 
 
 def _zones(stack: Stack) -> Iterator[Problem]:
@@ -72,10 +74,15 @@ def _hosts(stack: Stack) -> Iterator[Problem]:
 
 
 def _types(stack: Stack) -> Iterator[Problem]:
-    for one in stack.instances:
-        if one.type != "always" and one.layer in STEADY:
+    said: set[tuple[int, str]] = set()  # one line may count several of them
+    for one in stack.movable:
+        if one.layer in MOVABLE or (one.line, one.type) in said:
+            continue
+        said.add((one.line, one.type))
+        what = f"{one.layer} instances cannot come and go: only those of {' and '.join(MOVABLE)} can"
+        if one.layer in STEADY:
             what = f"a {one.layer} instance keeps data or a vote: it cannot come and go"
-            yield Problem(one.line, f"layers.{one.layer}", what, f'"type: {one.type}"', '"type: always"', "remove the type")
+        yield Problem(one.line, f"layers.{one.layer}", what, f'"type: {one.type}"', '"type: always"', "remove the type")
 
 
 def _needs(stack: Stack) -> Iterator[Problem]:
