@@ -273,6 +273,13 @@ def test_a_jump_acts_not_even_on_a_queue_that_is_seen_for_the_first_time() -> No
     assert layer.look(180.25, Sample(cpu=50, queue=500.0)).wanted == 3
 
 
+def test_the_floor_holds_over_a_jump() -> None:
+    layer = Layer(running=2)
+    layer.look(0, Sample(cpu=50))
+    layer.least = 4
+    assert layer.look(180, Sample(cpu=50)).wanted == 4
+
+
 def test_a_controller_that_was_off_starts_nothing_that_was_wanted_hours_ago() -> None:
     layer = Layer()
     layer.play([90] * 20)
