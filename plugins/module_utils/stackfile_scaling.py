@@ -1,6 +1,23 @@
 # Copyright: (c) 2026, Trust Stack
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keys of a stack file that say when instances come and go: `schedule` and `load` of a layer, the grid of an instance."""
+"""The keys of a stack file that say when instances come and go: `schedule` and `load` of a layer, the grid of an instance.
+
+app:
+  instances: {always: 2, time: 2, load: 2}  # or a list; there, one of type time may have
+                                            #   schedule: {Friday: {"9": "on"}}, hours in UTC, as OpsWorks has them
+  schedule:
+    time_zone: Europe/Dublin  # of every window that has none of its own; UTC if not said
+    ready_by: true            # start early by what was measured; or by "10 min"; or false, at the edge
+    on_sales: false           # true: the sales that the app publishes count as well
+    windows:                  # instances: so many of the layer in all, or a list of names of type time
+      - {name: rush, days: [fri], from: "09:30", to: "12:00", instances: 4}  # to <= from: on the next day
+      - {name: sale, at: "2027-03-14 10:00", for: 90 min, instances: 4}      # once; priority 10, weekly ones have 0
+    except: ["2026-12-25"]    # no weekly window opens on these local dates; a window may have more of them
+  load:                       # OpsWorks' names, units and defaults; -1: not watched
+    Enable: true
+    UpScaling: {InstanceCount: 1, ThresholdsWaitTime: 5, IgnoreMetricsTime: 5, CpuThreshold: 80, QueueThreshold: 1}
+    DownScaling: {InstanceCount: 1, ThresholdsWaitTime: 10, IgnoreMetricsTime: 10, CpuThreshold: 30}
+"""
 
 from __future__ import annotations
 

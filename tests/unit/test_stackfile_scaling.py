@@ -145,6 +145,7 @@ MISTAKES = {
     "on sales": (('on_sales: false', 'on_sales: "false"'), 14, f"{TOP}.on_sales", "neither true nor false", '"false"', "without quotes"),
     "no bool": (("on_sales: false", "on_sales: !!bool maybe"), 14, f"{TOP}.on_sales", "neither true nor false", "maybe", "true"),
     "unknown key": (("on_sales: false", "holidays: []"), 14, f"{TOP}.holidays", "no such key", '"holidays"', '"except"'),
+    "a word of another place": (("on_sales: false", "count: 3"), 14, f"{TOP}.count", "no such key", '"count"', "remove it, or write one"),
     "windows": ((APP[APP.index("\n        - ") : APP.index("      except: [\"")], " 3\n"), 15, f"{TOP}.windows", "a list", '"3"', "hyphen"),
     "a window as a text": ((RUSH, "fridays"), 16, f"{TOP}.windows[0]", "must be keys", '"fridays"', "key: value"),
     "hour": (('"09:30"', '"9:30"'), 16, f"{TOP}.windows[0].from", "not a time", '"9:30"', '"09:30"'),
