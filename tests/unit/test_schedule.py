@@ -220,6 +220,20 @@ def test_each_reason_in_words() -> None:
     assert wanted(late, utc(2027, 3, 12, 23, 5)) == {"x": "grid Friday 23-24 UTC"}
 
 
+def test_of_two_windows_the_one_that_closes_last_is_the_reason() -> None:
+    for instances in (3, ("app-a-2",)):
+        short, long = (replace(SIX, name=name, instances=instances, end=end) for name, end in (("short", 660), ("long", 720)))
+        for windows in ((short, long), (long, short)):
+            assert wanted(replace(PLAIN, windows=windows), NOW) == {"app-a-2": "window 'long' until 12:00 UTC"}
+
+
+def test_the_edges_of_a_ticked_hour() -> None:
+    ticked = [utc(2027, 3, 12, 9), utc(2027, 3, 12, 10)]
+    assert edges(APP, utc(2027, 3, 12), utc(2027, 3, 13)) == ticked
+    assert edges(APP, utc(2027, 3, 12), utc(2027, 3, 13), MINUTE) == [ticked[0] - MINUTE, ticked[1]]
+    assert (edges(APP, *ticked), edges(APP, ticked[0] + MINUTE, ticked[1])) == ([ticked[0]], [])
+
+
 def test_the_count_has_those_that_are_always_on() -> None:
     layer = replace(APP, windows=(SIX,))
     assert [count(layer, now) for now in (NOW - 90 * MINUTE, NOW, NOW + 2 * HOUR)] == [3, 6, 2]
