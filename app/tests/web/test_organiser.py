@@ -11,6 +11,7 @@ from webtest import TestApp, TestResponse
 from boxoffice.accounts.models import Login
 from boxoffice.events.models import Event
 from boxoffice.exports.models import Export
+from boxoffice.organiser import forms
 from boxoffice.outbox.models import Outbox
 
 
@@ -146,6 +147,18 @@ def test_an_opening_that_never_comes_is_refused(
     assert words in page
     assert page.forms[1]["sales_open_at"].value == opens
     assert db_session.scalars(select(Event)).all() == []
+
+
+def test_a_folder_of_zones_is_no_zone(organiser: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So says Python 3.11 of “Europe” where the zones come from the package tzdata."""
+
+    def look(name: str) -> None:
+        raise IsADirectoryError(name)
+
+    monkeypatch.setattr(forms, "ZoneInfo", look)
+    page = new_event(organiser, "2031-05-01T10:00", "Europe")
+    assert page.status_int == 422
+    assert "Which time zone is that?" in page
 
 
 def test_a_form_without_the_opening_sells_at_once(organiser: TestApp, db_session: Session) -> None:
