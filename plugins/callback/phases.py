@@ -79,6 +79,10 @@ class CallbackModule(Default):
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         self.v2_playbook_on_task_start(task, False)
 
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        if self._display.verbosity:
+            super().v2_playbook_on_no_hosts_matched()
+
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if self._display.verbosity:
             super().v2_runner_on_start(host, task)

@@ -48,6 +48,20 @@ options:
       - The layers are lb, app, worker, database, redis, memcached, arbiter and mail.
       - An instance in a list has C(name), C(zone), C(type) (always, time or load) and,
         with O(provider=static), C(host).
+      - "The number of C(instances) may be given by type: C({always: 2, time: 2, load: 2}). Names go on counting, in this order."
+      - Only app and worker may have instances of type time and load. Such a layer may also have C(schedule) and C(load).
+      - "An instance of type time in a list may have C(schedule) (or, as in AWS OpsWorks, C(AutoScalingSchedule) or
+        C(TimeBasedAutoScaling)): the hours, in UTC, in which it is wanted, such as C({Friday: {\"9\": \"on\"}})."
+      - "C(schedule) of a layer has C(time_zone) (an IANA name, UTC if not said), C(ready_by) (true: start early by what was
+        measured; or a length such as C(10 min); or false), C(on_sales) (true: what the app publishes counts as well),
+        C(windows), and C(except), local dates on which no weekly window opens."
+      - "A weekly window has C(name), C(days) (mon to sun, every day if not said), C(from), C(to) (not after C(from): on the
+        next day) and C(instances): so many of the layer in all, or a list of names of type time. A dated one has C(at) and
+        C(for) (90 min, 2 h, 1 day) instead of days, from and to. Both may have C(time_zone) and C(priority)
+        (0; dated 10): of the windows that are open, those of the highest priority count."
+      - "C(load) is OpsWorks' SetLoadBasedAutoScaling: C(Enable), C(UpScaling) and C(DownScaling) with C(InstanceCount),
+        C(ThresholdsWaitTime) and C(IgnoreMetricsTime) in minutes, C(CpuThreshold) and C(MemoryThreshold) in percent,
+        C(LoadThreshold), C(QueueThreshold), C(SessionRateThreshold) and C(BacklogThreshold); -1 is not watched."
     type: dict
     required: true
   virtual_ip:
@@ -186,7 +200,8 @@ def _state(folder: Path) -> stackvars.State:
     except AddressError as error:
         raise _broken(folder / "network.json", str(error)) from None
     known = {name: address for name, address in _json(folder / "addresses.json").items() if isinstance(address, str)}
-    return stackvars.State(folder, net, known, _json(folder / "machine.json"))
+    online = frozenset(_json(folder / "online.json"))
+    return stackvars.State(folder, net, known, _json(folder / "machine.json"), online, _json(folder / "release.json"))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -19,11 +19,20 @@ STEADY = (*VOTING, *SINGLE)
 SHOP = ("app", "worker")
 NEEDED = ("lb", *SHOP, "database", "redis", "memcached", "mail")
 TYPE_GROUPS = dict(zip(TYPES, ("always", "time_based", "load_based"), strict=True))
+# Hosts whose systemd cannot give a service its own mounts and filters: detection found it out, group_vars say what then.
+UNSANDBOXED = "unsandboxed"
+# Instances that live by the clock or by load and are not meant to run now: plays leave them alone (hosts: app:!offline).
+OFFLINE = "offline"
+# Filled by start.yml, stop.yml and deploy.yml while they run; here so that a play on an empty one is no warning.
+MOVING = (
+    "starting", "starting_balancers", "started", "stopping", "stopping_balancers",
+    "rollout_canary", "rollout_app", "rollout_worker", "rollout_done", "rollout_failed",
+)  # fmt: skip
 
 
 def taken_names(stack: Stack) -> list[str]:
     zones = [f"zone_{zone.replace('-', '_')}" for zone in stack.all_zones]
-    return ["all", "ungrouped", "instances", *LAYERS, *zones, *TYPE_GROUPS.values()]
+    return ["all", "ungrouped", "instances", *LAYERS, *zones, *TYPE_GROUPS.values(), UNSANDBOXED, OFFLINE, *MOVING]
 
 
 def check(stack: Stack) -> list[Problem]:

@@ -12,10 +12,7 @@ from typing import Any
 
 from .addresses import Network, allocate
 from .stackfile import LAYERS, TYPES, Instance, Stack
-from .stackfile_rules import TYPE_GROUPS
-
-# Hosts whose systemd cannot give a service its own mounts and filters: detection found it out, group_vars say what then.
-UNSANDBOXED = "unsandboxed"
+from .stackfile_rules import MOVING, OFFLINE, TYPE_GROUPS, UNSANDBOXED
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,11 @@ class State:
     network: Network | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+    online: frozenset[str] = frozenset()  # the time- and load-based instances that were started, see start.yml
+    release: Mapping[str, Any] = field(default_factory=dict)  # what runs and what ran before it, see deploy.yml
+
+    def is_online(self, one: Instance) -> bool:
+        return one.type == "always" or one.name in self.online
 
 
 def zone_group(zone: str) -> str:
@@ -34,11 +36,11 @@ def zone_group(zone: str) -> str:
 
 def groups(stack: Stack) -> list[str]:
     """Every group of the contract below `instances` (layers) and beside it, also those without any host."""
-    return [*LAYERS, *(zone_group(zone) for zone in stack.all_zones), *(TYPE_GROUPS[kind] for kind in TYPES), UNSANDBOXED]
+    return [*LAYERS, *(zone_group(zone) for zone in stack.all_zones), *(TYPE_GROUPS[kind] for kind in TYPES), UNSANDBOXED, OFFLINE, *MOVING]
 
 
 def groups_of(one: Instance, state: State) -> list[str]:
-    found = [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type]]
+    found = [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type], *([] if state.is_online(one) else [OFFLINE])]
     return found if state.machine.get("mount_namespaces", True) else [*found, UNSANDBOXED]
 
 
@@ -77,9 +79,11 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
                 "zone": one.zone,
                 "type": one.type,
                 "address": where.get(one.name, ""),
+                "online": state.is_online(one),
             }
             for one in stack.instances
         ],
+        "stack_release_digest": str(state.release.get("digest") or ""),
         "stack_mount_namespaces": bool(state.machine.get("mount_namespaces", True)),
         "stack_containers_conf": str(state.machine.get("containers_conf") or ""),
     }

@@ -33,6 +33,10 @@ options:
       layer: {description: Its layer., type: str, default: ""}
       zone: {description: Its zone., type: str, default: ""}
       type: {description: When it runs., type: str, choices: [always, time, load], default: always}
+      online:
+        description: Whether it is meant to run now; with V(false) O(state=running) only keeps its address for it.
+        type: bool
+        default: true
   network:
     description: Name of the podman network, made with a free subnet when absent.
     type: str
@@ -209,9 +213,9 @@ def wait_for_ssh(address: str, seconds: float = 60) -> None:
 
 
 def running(module: AnsibleModule, stack: Instances) -> dict[str, Any]:
-    """Make and start what is missing."""
-    wanted = module.params["instances"]
-    addresses = [i["address"] for i in wanted if i["address"]]
+    """Make and start what is missing of those that are meant to run; the others are left as they are."""
+    wanted = [i for i in module.params["instances"] if i["online"]]
+    addresses = [i["address"] for i in module.params["instances"] if i["address"]]
     network = stack.network()
     if addresses:
         stack.refuse_strangers(addresses, network["cidr"] if network else stack.recorded_cidr())
@@ -263,7 +267,8 @@ def absent(module: AnsibleModule, stack: Instances) -> dict[str, Any]:
 def main() -> None:
     instance = {"name": {"type": "str", "required": True}, "address": {"type": "str", "default": ""},
                 "layer": {"type": "str", "default": ""}, "zone": {"type": "str", "default": ""},
-                "type": {"type": "str", "choices": ["always", "time", "load"], "default": "always"}}
+                "type": {"type": "str", "choices": ["always", "time", "load"], "default": "always"},
+                "online": {"type": "bool", "default": True}}
     module = AnsibleModule(
         argument_spec={
             "stack": {"type": "str", "required": True},

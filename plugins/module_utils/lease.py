@@ -1,0 +1,96 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One actor at a time: of two controllers that tick at once, one scales and the other does nothing.
+
+The lease names a run of ansible-playbook. It ends with that run: whoever is killed leaves nothing that must be cleared away.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import statefiles
+
+LONGEST = 1800  # seconds; a run on another machine, whose process cannot be looked at, is over after this
+
+
+class LeaseError(Exception):
+    """Another run has the lease; the text names it."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process on a machine; the start time tells it from a later one with the same number."""
+
+    host: str
+    pid: int
+    started: str  # clock ticks since boot, and the boot
+    since: float = 0.0  # seconds since the epoch
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat behind the name, which may hold spaces; empty when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _started(pid: int) -> str:
+    fields = _stat(pid)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{fields[19]}@{boot}" if fields else ""
+
+
+def this_run() -> Holder:
+    """The ansible-playbook that this process belongs to; outside of one, this process."""
+    mine = pid = os.getpid()
+    while pid > 1:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            break
+        if any(os.path.basename(word) == b"ansible-playbook" for word in words[:3]):
+            mine = pid  # the outermost one: its workers have the same command line
+        fields = _stat(pid)
+        pid = int(fields[1]) if fields else 0
+    return Holder(socket.gethostname(), mine, _started(mine), time.time())
+
+
+def _over(holder: Holder, now: float) -> bool:
+    if holder.host == socket.gethostname():
+        return _started(holder.pid) != holder.started
+    return not 0 <= now - holder.since < LONGEST
+
+
+def take(folder: Path, me: Holder) -> Holder | None:
+    """None when the lease is mine from now on (or was already), else who has it."""
+    with statefiles.locked(folder):
+        found = _read(folder)
+        if found and (found.host, found.pid, found.started) != (me.host, me.pid, me.started) and not _over(found, time.time()):
+            return found
+        statefiles.write(folder / statefiles.LEASE, asdict(me))
+        return None
+
+
+def hold(folder: Path, seconds: float) -> None:
+    """Take the lease, waiting for another run so long; LeaseError when it has not ended by then."""
+    me, end = this_run(), time.monotonic() + seconds
+    while other := take(folder, me):
+        if time.monotonic() > end:
+            raise LeaseError(
+                f"process {other.pid} on {other.host} starts, stops or deploys; waited {seconds:.0f} s; try again when it has ended")
+        time.sleep(0.5)
+
+
+def _read(folder: Path) -> Holder | None:
+    data: dict[str, Any] = statefiles.read(folder / statefiles.LEASE)
+    try:
+        return Holder(str(data["host"]), int(data["pid"]), str(data["started"]), float(data["since"]))
+    except (KeyError, TypeError, ValueError):
+        return None

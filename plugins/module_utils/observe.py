@@ -1,0 +1,125 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a tick sees: machines, balancers, metrics, published on-sales, and the time. Everything short: a tick may not hang."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import haproxy, metrics, podman, statefiles
+from .load import Sample
+from .plan import Clock, Observed
+from .schedule import LayerSchedule, Window, event, with_events
+from .stackfile import Stack
+
+PATIENCE = 0.5  # seconds for each answer
+
+
+class UnseenError(Exception):
+    """Something that a decision needs cannot be seen; the text says what, and the mend."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    observed: Observed
+    schedules: Mapping[str, LayerSchedule]  # with the published on-sales
+    samples: Mapping[str, Sample]
+    notes: list[str]
+
+
+def clock(now: datetime | None = None) -> Clock:
+    """The time and the machine's own count of it. A time that was given has no count beside it."""
+    if now is not None:
+        return Clock(now, 0.0, "")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return Clock(datetime.now(UTC), time.clock_gettime(time.CLOCK_BOOTTIME), boot)
+
+
+def look(stack: Stack, folder: Path, given: Mapping[str, Any]) -> Seen:
+    online = frozenset(statefiles.read(folder / statefiles.ONLINE)) & frozenset(one.name for one in stack.movable)
+    with ThreadPoolExecutor(8) as pool:
+        powered = pool.submit(_powered, stack, online, given["containers_conf"])
+        pages = [pool.submit(_kept_out, one["address"], given["stats_port"]) for one in given["balancers"]]
+        sampled = pool.submit(_samples, stack, online, given["metrics_url"])
+        published = pool.submit(_published, stack, given["events_url"], folder / statefiles.ON_SALES)
+        out: set[str] = set()
+        notes: list[str] = []
+        for one, page in zip(given["balancers"], pages, strict=True):
+            names, problem = page.result()
+            out |= names
+            notes += [f"balancer {one['name']} does not answer: {problem}"] if problem else []
+        samples, said = sampled.result()
+        events, missing = published.result()
+    schedules = {layer: with_events(one, events.get(layer, ())) for layer, one in stack.schedules.items()}
+    return Seen(Observed(powered.result(), online, frozenset(out) & online), schedules, samples, [*notes, *said, *missing])
+
+
+def _powered(stack: Stack, online: frozenset[str], conf: str) -> frozenset[str]:
+    if stack.provider != "podman":
+        return online  # machines of your own are on; only their services come and go
+    try:
+        found = podman.containers(stack.name, conf)
+    except podman.PodmanError as exc:
+        raise UnseenError(str(exc)) from None
+    return frozenset(name for name, one in found.items() if podman.alive(one))
+
+
+def _kept_out(address: str, port: int) -> tuple[set[str], str]:
+    """App servers that this balancer keeps out although the checks may pass; and why it could not be asked."""
+    try:
+        found = haproxy.servers(fetch(f"http://{address}:{port}/;csv"), "app")
+    except (OSError, ValueError, KeyError) as exc:
+        return set(), str(exc)
+    return {name for name, server in found.items() if server.out}, ""
+
+
+def fetch(url: str) -> str:
+    # Without the environment's proxies: the stack's own addresses are not on the other side of one.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=PATIENCE) as answer:
+        body: bytes = answer.read()
+    return body.decode()
+
+
+def _samples(stack: Stack, online: frozenset[str], url: str) -> tuple[dict[str, Sample], list[str]]:
+    layers = [layer for layer, settings in stack.loads.items() if settings.enable]
+    if not layers:
+        return {}, []
+    if not url:
+        return {}, [f"{', '.join(layers)}: lives by load, but nobody measures it; mend: add the layer monitor to stack.yml"]
+    answer, problem = metrics.ask(url)
+    members = {layer: [one.name for one in stack.layer(layer) if one.type == "always" or one.name in online] for layer in layers}
+    found = {layer: metrics.from_prometheus(answer, layer, names) for layer, names in members.items()}
+    return found, [f"no metrics: {problem}; nothing is stopped for want of load"] if problem else []
+
+
+def _published(stack: Stack, url: str, kept: Path) -> tuple[dict[str, list[Window]], list[str]]:
+    """layer: windows of the on-sales that the app publishes. Of an app that does not answer the last answer counts."""
+    layers = [layer for layer, one in stack.schedules.items() if one.on_sales]
+    if not layers:
+        return {}, []
+    notes = []
+    try:
+        published = json.loads(fetch(url))
+        _windows(published, 1)
+        statefiles.write(kept, published)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        published = statefiles.read(kept)
+        notes = [f"the app's on-sales cannot be read at {url or '(no address)'}: {exc}; what it said before counts"]
+    return {layer: _windows(published, len(stack.layer(layer))) for layer in layers}, notes
+
+
+def _windows(published: Mapping[str, Any], instances: int) -> list[Window]:
+    found = []
+    for one in published.get("on_sales", ()):
+        start, end = (datetime.fromisoformat(one[key]).astimezone(UTC) for key in ("starts_at", "ends_at"))
+        found.append(event(f"on-sale {one['name']}", start, end, instances))
+    return found

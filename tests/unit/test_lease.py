@@ -1,0 +1,87 @@
+"""One actor: of many controllers that tick at once exactly one acts, and who is killed leaves nothing behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+
+
+def _tick(folder: Path) -> None:
+    """One run of scale.yml: with the lease it starts the next instance, which takes a read and a write."""
+    if lease.take(folder, lease.this_run()) is not None:
+        return
+    alone = folder / "alone"
+    try:
+        os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        (folder / "two-at-once").touch()
+        return
+    started = folder / "started"
+    number = len(started.read_text().split()) if started.exists() else 0
+    time.sleep(0.0005)
+    with started.open("a") as file:
+        file.write(f"{number}\n")
+    alone.unlink()
+
+
+def _controller(folder: Path, ticks: int) -> None:
+    for _minute in range(ticks):
+        if child := os.fork():
+            os.waitpid(child, 0)
+        else:
+            _tick(folder)
+            os._exit(0)
+
+
+def test_two_controllers_in_a_thousand_ticks_start_nothing_twice(tmp_path: Path) -> None:
+    small = multiprocessing.get_context("spawn")  # their many forks are cheap without pytest in them
+    both = [small.Process(target=_controller, args=(tmp_path, 1000)) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(timeout=120)
+        assert one.exitcode == 0
+    assert not (tmp_path / "two-at-once").exists()
+    started = [int(number) for number in (tmp_path / "started").read_text().split()]
+    assert started == list(range(len(started)))
+    assert len(started) >= 1000
+
+
+def test_who_holds_it_keeps_it_and_others_learn_who(tmp_path: Path) -> None:
+    me = lease.this_run()
+    assert lease.take(tmp_path, me) is None
+    assert lease.take(tmp_path, me) is None
+    other = lease.take(tmp_path, replace(me, pid=me.pid + 1, started="other"))
+    assert other is not None
+    assert (other.pid, other.host) == (me.pid, me.host)
+
+
+def test_a_controller_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    gone = multiprocessing.Process(target=time.sleep, args=(60,))
+    gone.start()
+    assert gone.pid
+    dead = replace(lease.this_run(), pid=gone.pid, started=lease._started(gone.pid))
+    assert lease.take(tmp_path, dead) is None
+    assert lease.take(tmp_path, lease.this_run()) is not None
+    gone.kill()
+    gone.join()
+    assert lease.take(tmp_path, lease.this_run()) is None
+
+
+def test_a_run_on_another_machine_ends_after_half_an_hour_at_the_latest(tmp_path: Path) -> None:
+    me = lease.this_run()
+    far = replace(me, host="elsewhere", since=time.time() - lease.LONGEST + 60)
+    assert lease.take(tmp_path, far) is None
+    assert lease.take(tmp_path, me) is not None
+    assert lease.take(tmp_path, replace(far, since=time.time() - lease.LONGEST - 1)) is None
+    assert lease.take(tmp_path, me) is None
+
+
+def test_a_lease_that_cannot_be_read_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / statefiles.LEASE).write_text('{"pid": "none"}')
+    assert lease.take(tmp_path, lease.this_run()) is None
