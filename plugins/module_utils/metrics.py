@@ -34,8 +34,8 @@ LOAD = "max by (layer, name) (node_load1)"
 # Per HAProxy backend, which bears the name of its layer. The mean of three scrapes: a single one may be a hiccup.
 QUEUE = "sum by (proxy) (avg_over_time(haproxy_backend_current_queue[15s]))"
 SESSIONS = "sum by (proxy) (rate(haproxy_backend_sessions_total[30s]))"
-# Master and replica hold the same lists. An empty list is no list to Redis, so a Redis that answers without one says 0.
-BACKLOG = "(sum(max by (key) (avg_over_time(redis_key_size[30s]))) or 0 * max(redis_up == 1))"
+# Master and replica hold the same lists.
+BACKLOG = "sum(max by (key) (avg_over_time(redis_list_length[30s])))"
 BACKLOG_LAYER = "worker"
 
 

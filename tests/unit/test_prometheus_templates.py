@@ -45,12 +45,17 @@ def test_redis_is_asked_through_the_exporter_of_this_host_and_only_when_there_is
     assert job["relabel_configs"][-1] == {"target_label": "__address__", "replacement": "127.0.0.1:9121"}
 
 
+def test_the_exporter_asks_for_the_length_of_each_list() -> None:
+    assert "in ipairs({'critical', 'mail', }) do" in render("backlog.lua.j2", prometheus_redis_lists=["critical", "mail"])
+
+
 def test_the_metrics_that_somebody_reads_are_kept() -> None:
     kept = re.compile(jobs(prometheus_redis=TARGETS)["redis"]["metric_relabel_configs"][0]["regex"])
     module = (ROLE.parents[1] / "plugins/module_utils/metrics.py").read_text()
     read = set(re.findall(r"redis_[a-z_]+", module + (ROLE / "files/alerts.yml").read_text()))
-    assert {"redis_up", "redis_key_size", "redis_instance_info"} <= read
-    assert [name for name in read if not kept.fullmatch(name)] == []
+    assert {"redis_up", "redis_list_length", "redis_instance_info"} <= read
+    assert [name for name in read - {"redis_list_length"} if not kept.fullmatch(name)] == []
+    assert kept.fullmatch("redis_script_values")  # renamed to redis_list_length
 
 
 def test_without_an_address_nobody_is_mailed_and_the_file_still_holds() -> None:
