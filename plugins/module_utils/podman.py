@@ -17,14 +17,16 @@ class PodmanError(Exception):
 
 
 def podman(*args: str, containers_conf: str = "", timeout: float = 120, check: bool = True) -> str:
-    """Run podman and return its standard output.
+    """Run podman, as root, and return its standard output.
 
     Raises PodmanError when it exits non-zero (unless check is False: then "" is returned) or takes over timeout seconds.
     """
     env = dict(os.environ)
     if containers_conf:
         env["CONTAINERS_CONF"] = containers_conf
-    command = ["podman", *args]
+    # Modules run as root by become; what runs inside ansible-playbook may need sudo, and can ask for no password.
+    sudo = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env=CONTAINERS_CONF"]
+    command = [*sudo, "podman", *args]
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=False)
     except FileNotFoundError as exc:

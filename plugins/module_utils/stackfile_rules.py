@@ -25,7 +25,7 @@ UNSANDBOXED = "unsandboxed"
 OFFLINE = "offline"
 # Filled by start.yml, stop.yml and deploy.yml while they run; here so that a play on an empty one is no warning.
 MOVING = (
-    "starting", "starting_balancers", "started", "stopping", "stopping_balancers",
+    "to_start", "starting_control", "starting", "starting_balancers", "started", "to_stop", "stopping_control", "stopping", "stopping_balancers",
     "rollout_canary", "rollout_app", "rollout_worker", "rollout_done", "rollout_failed",
 )  # fmt: skip
 

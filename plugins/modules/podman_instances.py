@@ -173,7 +173,7 @@ class Instances:
                   f"{LABEL}.zone": instance["zone"], f"{LABEL}.type": instance["type"]}
         self.run(
             "create", "--name", container, "--hostname", instance["name"], "--network", self.params["network"],
-            "--ip", instance["address"], "--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", "--stop-timeout", "20",
+            "--ip", instance["address"], "--mac-address", mac(instance["address"]), "--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", "--stop-timeout", "20",
             *[part for key, value in labels.items() for part in ("--label", f"{key}={value}")], self.params["image"],
         )
         self.run("cp", self.params["public_key"], f"{container}:/root/.ssh/authorized_keys")
@@ -197,6 +197,15 @@ class Instances:
                 self.run("stop", "--time", "0", container, check=False)
                 self.run("container", "cleanup", container, check=False)
                 time.sleep(pause)
+
+
+def mac(address: str) -> str:
+    """The hardware address that goes with an IPv4 address.
+
+    A rented machine keeps its own over a restart. A container would get another one, and for half a minute its
+    neighbours would go on sending to the old.
+    """
+    return "02:74:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def wait_for_ssh(address: str, seconds: float = 60) -> None:

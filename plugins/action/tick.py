@@ -1,0 +1,76 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The decision of a tick, taken inside ansible-playbook: a process of its own would take half of a tick's time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+from ansible_collections.trust.stack.plugins.module_utils import plan as brain
+from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, clock, look
+from ansible_collections.trust.stack.plugins.module_utils.stackfile import parse
+from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
+from ansible_collections.trust.stack.plugins.module_utils.ticking import leads_of, remembered
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "stack_file": {"type": "path", "required": True},
+    "state_dir": {"type": "path", "required": True},
+    "balancers": {"type": "list", "elements": "dict", "default": []},
+    "stats_port": {"type": "int", "default": 8404},
+    "metrics_url": {"type": "str", "default": ""},
+    "events_url": {"type": "str", "default": ""},
+    "containers_conf": {"type": "str", "default": ""},
+    "now": {"type": "str", "default": ""},
+}
+
+
+def instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnseenError(f"now: found {text!r}, expected an instant such as 2027-03-12T09:30:00+00:00") from None
+    if found.tzinfo is None:
+        raise UnseenError(f"now: {text!r} does not say its offset from UTC; write for example {text}+00:00")
+    return found.astimezone(UTC)
+
+
+def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    folder = Path(given["state_dir"])
+    nothing: dict[str, Any] = {"start": {}, "stop": {}, "wanted": {}, "said": []}
+    if not folder.is_dir():
+        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+    if not check_mode and (other := lease.take(folder, lease.this_run())):
+        return nothing | {"said": [f"process {other.pid} on {other.host} starts or stops instances; this run leaves it to it"]}
+    file = Path(given["stack_file"])
+    stack = parse(file.read_text(encoding="utf-8-sig"), str(file))
+    if not stack.movable:
+        return nothing
+    seen = look(stack, folder, given)
+    memory = remembered(folder)
+    found = brain.plan(
+        stack, seen.schedules, stack.loads, clock(instant(given["now"])), leads_of(seen.schedules, folder), seen.observed, seen.samples, memory)
+    if not check_mode:
+        statefiles.write(folder / statefiles.TICK, asdict(found.memory))
+    said = [f"{verb} {name}: {why}" for verb, names in (("start", found.start), ("stop", found.stop)) for name, why in names.items()]
+    return {"start": dict(found.start), "stop": dict(found.stop), "wanted": dict(found.wanted), "said": [*said, *seen.notes, *found.notes]}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _spec, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            return result | {"changed": False} | decide(given, self._task.check_mode)
+        except (StackFileError, UnseenError, statefiles.StateError, OSError) as exc:
+            return result | {"failed": True, "msg": f"nothing was started or stopped: {exc}"}
