@@ -81,7 +81,8 @@ def from_prometheus(answer: Mapping[str, Any], layer: str, online: Collection[st
     values: dict[tuple[str, str], float] = {}
     for series in result if isinstance(result, list) else []:
         labels, value = _series(series)
-        if labels.get("layer") == layer and value is not None:
+        # An instance is known by its name, the rest by its layer.
+        if value is not None and (labels.get("name") or labels.get("layer") == layer):
             values[labels.get("metric", ""), labels.get("name", "")] = value
     means, partial = {}, set()
     for metric in ("cpu", "memory", "load"):

@@ -28,6 +28,7 @@ ANSWER = {"status": "success", "data": {"resultType": "vector", "result": [
     series("cpu", "worker", "7", name="worker-a-1"),
     series("memory", "app", "50", name="app-a-1"),
     series("load", "app", "NaN", name="app-a-1"),
+    series("queue", "worker", "99", proxy="worker"),
     series("queue", "app", "12.5", proxy="app"),
     series("sessions", "app", "60", proxy="app"),
     series("sessions", "database", "6", proxy="database"),
@@ -40,8 +41,12 @@ def test_a_layer_has_the_means_of_its_online_instances_and_its_backend() -> None
     assert from_prometheus(ANSWER, "app", ONLINE) == Sample(cpu=60, memory=50, queue=12.5, sessions=30, partial=frozenset({"memory"}))
 
 
+def test_an_instance_is_known_by_its_name_alone() -> None:
+    assert from_prometheus(ANSWER, "web", ["app-a-1"]) == Sample(cpu=80, memory=50)
+
+
 def test_the_backlog_is_that_of_the_workers() -> None:
-    assert from_prometheus(ANSWER, "worker", ["worker-a-1"]) == Sample(cpu=7, backlog=42)
+    assert from_prometheus(ANSWER, "worker", ["worker-a-1"]) == Sample(cpu=7, queue=99, backlog=42)
 
 
 @pytest.mark.parametrize("answer", [
