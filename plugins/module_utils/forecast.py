@@ -98,11 +98,15 @@ class Forecast:
             found[layer] = (at, list(accumulate(steps[one] for one in at)))
         return found
 
+    def steps(self, layer: str, start: datetime, end: datetime) -> list[tuple[datetime, int]]:
+        """How many instances of the layer are on at the start, and from when on within [start, end) how many others."""
+        at, numbers = self._edges[layer]
+        first, last = bisect_right(at, start), bisect_left(at, end)
+        return [(start, numbers[first - 1] if first else 0), *zip(at[first:last], numbers[first:last], strict=True)]
+
     def capacity(self, layer: str, start: datetime, end: datetime) -> tuple[int, int]:
         """The least and the most instances of the layer that are on at once within [start, end)."""
-        at, numbers = self._edges[layer]
-        first = bisect_right(at, start)
-        seen = [numbers[first - 1] if first else 0, *numbers[first : bisect_left(at, end)]]
+        seen = [number for _at, number in self.steps(layer, start, end)]
         return min(seen), max(seen)
 
     def by_hour(self, layer: str) -> list[tuple[datetime, int, int]]:

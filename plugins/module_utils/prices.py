@@ -31,7 +31,7 @@ class Prices:
 class Cost:
     total: Decimal
     layers: Mapping[str, Decimal]
-    unknown: tuple[str, ...]  # layers with an instance that has no price; not in the total
+    unknown: tuple[str, ...]  # instances that run, and for which no price is given; not in the total
     currency: str
 
 
@@ -60,11 +60,11 @@ def _price(key: str, value: object) -> Decimal:
 
 def cost(week: Forecast, prices: Prices) -> Cost:
     layers: dict[str, Decimal] = {}
-    unknown: dict[str, None] = {}
+    unknown = []
     for one in week.members:
         price = prices.of(one)
         if price is None:
-            unknown[one.layer] = None
+            unknown += [one.name] if week.hours[one.name] else []
         else:
             layers[one.layer] = layers.get(one.layer, Decimal(0)) + price * Decimal(str(week.hours[one.name]))
     return Cost(sum(layers.values(), Decimal(0)), layers, tuple(unknown), prices.currency)
