@@ -78,7 +78,7 @@ def _cell(week: Forecast, layer: str, day: date, hour: int, cell: tuple[datetime
         x, width = left + WIDE * ((begin - start) / (end - start)), WIDE * ((until - begin) / (end - start))
         strips.append({"x": _unit(x), "width": _unit(width), "fill": _fill(number, steady, top)})
     said = f"{least} to {most}" if least < most else str(most)
-    tone = " strong" if _shade(least, steady, top) > 0.6 else " same" if most <= steady else ""
+    tone = " strong" if _shade(least, steady, top) > 0.8 else " same" if most <= steady else ""
     return {
         "title": f"{day:%a %d %b} {hour:02}:00 to {hour + 1:02}:00: {said} on", "x": left, "fill": _fill(least, steady, top), "strips": strips,
         "number": most, "middle": _unit(left + WIDE / 2), "tone": tone,
@@ -106,7 +106,7 @@ def _cards(week: Forecast, members: list[Instance], by_load: bool) -> list[dict[
         says = f"{TYPES[one.type]}, " + (f"{week.hours[one.name]:,.1f} h" if week.hours[one.name] else "does not run")
         cards.append(_card(week, one.name, says, [bar for slot in week.slots if slot.instance == one.name for bar in _bars(week, slot, one)]))
     if waiting:
-        says = "by load, may come at any time" if by_load else "by load, which is not on"
+        says = "by load, at any time" if by_load else "by load, which is not on"
         cards.append(_card(week, ", ".join(one.name for one in waiting), says, [], "load-boxes" if by_load else "boxes"))
     return cards
 
