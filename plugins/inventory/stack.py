@@ -39,13 +39,13 @@ options:
     elements: str
     required: true
   quorum_zone:
-    description: The zone of the arbiter and the mail sink. It must be none of O(zones).
+    description: The zone of the arbiter, the monitor and the mail sink. It must be none of O(zones).
     type: str
   layers:
     description:
       - Each layer with the number of its instances, or with a list of them, or with a mapping of
         C(instances) and C(variables).
-      - The layers are lb, app, worker, database, redis, memcached, arbiter and mail.
+      - The layers are lb, app, worker, database, redis, memcached, arbiter, monitor and mail.
       - An instance in a list has C(name), C(zone), C(type) (always, time or load) and,
         with O(provider=static), C(host).
       - "The number of C(instances) may be given by type: C({always: 2, time: 2, load: 2}). Names go on counting, in this order."

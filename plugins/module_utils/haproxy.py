@@ -24,6 +24,7 @@ class Server:
     sessions: int  # requests under way
     queued: int
     errors: int = 0  # answers 5xx since HAProxy started
+    changed: int = 0  # seconds since the status last changed
 
     @property
     def admitted(self) -> bool:
@@ -42,7 +43,8 @@ def servers(text: str, backend: str) -> dict[str, Server]:
     for row in csv.DictReader(io.StringIO(text.removeprefix("# "))):
         if row["pxname"] == backend and row["svname"] not in ("FRONTEND", "BACKEND"):
             found[row["svname"]] = Server(
-                row["svname"], row["status"], int(row["scur"] or 0), int(row["qcur"] or 0), int(row.get("hrsp_5xx") or 0)
+                row["svname"], row["status"], int(row["scur"] or 0), int(row["qcur"] or 0), int(row.get("hrsp_5xx") or 0),
+                int(row.get("lastchg") or 0),
             )
     return found
 

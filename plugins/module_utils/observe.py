@@ -81,10 +81,10 @@ def _kept_out(address: str, port: int) -> tuple[set[str], str]:
     return {name for name, server in found.items() if server.out}, ""
 
 
-def fetch(url: str) -> str:
+def fetch(url: str, patience: float = PATIENCE) -> str:
     # Without the environment's proxies: the stack's own addresses are not on the other side of one.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=PATIENCE) as answer:
+    with opener.open(url, timeout=patience) as answer:
         body: bytes = answer.read()
     return body.decode()
 

@@ -22,8 +22,8 @@ from .stackfile_nodes import Reader, StackFileError, compose, line_of
 PLUGIN = "trust.stack.stack"
 PROVIDERS = ("podman", "static")
 TYPES = ("always", "time", "load")
-LAYERS = ("lb", "app", "worker", "database", "redis", "memcached", "arbiter", "mail")
-SINGLE = ("arbiter", "mail")  # these stand alone, in the quorum zone; of every other layer there are at least two
+LAYERS = ("lb", "app", "worker", "database", "redis", "memcached", "arbiter", "monitor", "mail")
+SINGLE = ("arbiter", "monitor", "mail")  # these stand alone, in the quorum zone; of every other layer there are at least two
 MOVABLE = ("app", "worker")  # their instances may come and go: all others keep data, a vote or an address
 MOST = 100  # instances of one layer; a slip of the finger must not ask for ten thousand
 

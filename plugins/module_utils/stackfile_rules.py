@@ -121,7 +121,7 @@ def _singles(stack: Stack) -> Iterator[Problem]:
     for layer in SINGLE:
         some = stack.layer(layer)
         if len(some) > 1:
-            what = "a second arbiter makes an even number of votes" if layer == "arbiter" else "one mail sink is enough"
+            what = "a second arbiter makes an even number of votes" if layer == "arbiter" else f"one {layer} is enough"
             yield Problem(stack.lines[layer], f"layers.{layer}", what, str(len(some)), "1", f"write {layer}: 1")
     for one in stack.layer("arbiter"):
         if not stack.quorum_zone:

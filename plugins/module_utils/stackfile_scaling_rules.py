@@ -76,6 +76,9 @@ def loads(stack: Stack) -> Iterator[Problem]:
             what, expected = "nobody in this layer lives by load", "instances of type load beside it"
             mend = "write for example instances: {always: 2, load: 2}, or remove the load"
             yield Problem(line, path, what, "no instance of type load", expected, mend)
+        if load.enable and not stack.layer("monitor"):
+            what, expected = "nobody would measure the load", 'a line "monitor: 1" in the layers'
+            yield Problem(line, path, what, "Enable: true, and no layer monitor", expected, 'add "monitor: 1" to the layers')
         for key, (field, _most) in METRICS.items():
             up, down = getattr(load.up, field), getattr(load.down, field)
             if up is not None and down is not None and down >= up:

@@ -173,7 +173,8 @@ class Instances:
                   f"{LABEL}.zone": instance["zone"], f"{LABEL}.type": instance["type"]}
         self.run(
             "create", "--name", container, "--hostname", instance["name"], "--network", self.params["network"],
-            "--ip", instance["address"], "--mac-address", mac(instance["address"]), "--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", "--stop-timeout", "20",
+            "--ip", instance["address"], "--mac-address", mac(instance["address"]),
+            "--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", "--stop-timeout", "20",
             *[part for key, value in labels.items() for part in ("--label", f"{key}={value}")], self.params["image"],
         )
         self.run("cp", self.params["public_key"], f"{container}:/root/.ssh/authorized_keys")

@@ -33,11 +33,16 @@ class Stack:
         return json.loads(done.stdout)
 
     def hosts(self, layer: str) -> list[str]:
-        return self.data[layer]["hosts"]
+        """The instances of a layer that ran when this stack was first looked at."""
+        return [host for host in self.data[layer]["hosts"] if host not in self.offline]
+
+    @property
+    def offline(self) -> list[str]:
+        return self.data.get("offline", {}).get("hosts", [])
 
     @property
     def all_hosts(self) -> list[str]:
-        return list(self.data["_meta"]["hostvars"])
+        return [host for host in self.data["_meta"]["hostvars"] if host not in self.offline]
 
     def var(self, name: str, host: str = "lb-a-1") -> Any:
         return self.data["_meta"]["hostvars"][host][name]
@@ -106,6 +111,14 @@ class Stack:
     def _answers(self, host: str) -> bool:
         return self.ssh(host, "echo yes", check=False).strip() == "yes"
 
+    def failing_play(self, *words: str, timeout: float = 900) -> str:
+        """Output of ansible-playbook, which must go wrong."""
+        command = ["ansible-playbook", "-i", str(self.inventory), *words]
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=timeout, check=False)
+        assert done.returncode != 0, f"{' '.join(command)} went well\n{done.stdout[-6000:]}"
+        return done.stdout + done.stderr
+
     def play(self, *words: str, cwd: str | Path = ROOT, env: dict[str, str] | None = None, timeout: float = 900) -> str:
         """Output of ansible-playbook, which must go well."""
         command = ["ansible-playbook", "-i", str(self.inventory), *words]
@@ -113,6 +126,26 @@ class Stack:
         done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
         return done.stdout
+
+    # What the runs remember.
+
+    def state(self, name: str) -> dict[str, Any]:
+        """A file of the state folder, as it is now."""
+        path = Path(self.var("stack_state_dir")) / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def events(self) -> list[dict[str, Any]]:
+        path = Path(self.var("stack_state_dir")) / "events.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def running(self) -> set[str]:
+        """Instances whose machines run."""
+        names = self.podman("ps", "--filter", f"name=^{self.var('stack_name')}-", "--format", "{{.Names}}").split()
+        return {name.removeprefix(f"{self.var('stack_name')}-") for name in names}
+
+    def release(self, host: str) -> str:
+        """The digest of the release that `current` points at."""
+        return self.ssh(host, "basename $(readlink -f /srv/boxoffice/current)").strip()
 
     # Who is what right now.
 
@@ -150,7 +183,8 @@ class Stack:
         if len(holders) != 1:
             found.append(f"virtual IP held by {holders}")
         for host in self.hosts("lb"):
-            found += [f"{host} sees {name} {state}" for name, state in self.servers(host).items() if not state.startswith("UP")]
+            found += [f"{host} sees {name} {state}" for name, state in self.servers(host).items()
+                      if not state.startswith("UP") and name.split("/")[1] not in self.offline]
         for host in self.hosts("database"):
             size = self.ssh(host, "mariadb -N -e \"show status like 'wsrep_cluster_size'\"", check=False).split()
             if size[1:] != [str(len(self.hosts("database")) + len(self.hosts("arbiter")))]:

@@ -82,7 +82,7 @@ def test_a_stack_as_ansible_sees_it(stack: Path) -> None:
     said = listed(stack, ".")  # the folder, as ansible.cfg may name it: .state in it is not an inventory
     hosts = said["_meta"]["hostvars"]
     assert said["instances"]["children"] == list(LAYERS)
-    assert said["zone_c"]["hosts"] == ["arbiter-c-1", "mail-c-1"]
+    assert said["zone_c"]["hosts"] == ["arbiter-c-1", "monitor-c-1", "mail-c-1"]
     host = hosts["app-a-1"]
     assert (host["ansible_host"], host["zone"], host["layer"], host["instance_type"]) == (
         "10.89.0.99",
@@ -97,7 +97,7 @@ def test_a_stack_as_ansible_sees_it(stack: Path) -> None:
     assert host["stack_mount_namespaces"] is False
     assert host["stack_containers_conf"] == "/c.conf"
     assert host["stack_addresses"]["lb-a-1"] == hosts["lb-a-1"]["ansible_host"] == "10.89.0.11"
-    assert len({one["ansible_host"] for one in hosts.values()}) == len(hosts) == 14
+    assert len({one["ansible_host"] for one in hosts.values()}) == len(hosts) == 15
     assert {one["address"] for one in host["stack_instances"]} == {one["ansible_host"] for one in hosts.values()}
     assert host["shop_url"] == "http://{{ stack_virtual_ip }}/", "a template stays one, without an unsafe mark"
 
@@ -135,7 +135,7 @@ def test_a_mistake_is_one_message_and_ends_the_run(stack: Path, command: tuple[s
         "",
         f"stack.yml:{line}: layers.databse: there is no such layer",
         '    found:    "databse"',
-        "    expected: one of: lb, app, worker, database, redis, memcached, arbiter, mail",
+        "    expected: one of: lb, app, worker, database, redis, memcached, arbiter, monitor, mail",
         '    mend:     did you mean "database"?',
     ]
 
@@ -219,3 +219,20 @@ def test_the_documentation_knows_every_key() -> None:
     assert all(f"C({key})" in said for key in INSTANCE_KEYS)
     assert all(layer in said for layer in LAYERS)
     assert parse(examples).name == "local"
+
+
+def test_who_comes_and_goes_is_offline_until_it_was_started(stack: Path) -> None:
+    window = '{name: rush, from: "09:00", to: "12:00", instances: 4}'
+    text = LOCAL.replace("  app: 2", f"  app: {{instances: {{always: 2, time: 2}}, schedule: {{windows: [{window}]}}}}")
+    (stack / "stack.yml").write_text(text, encoding="utf-8")
+    said = listed(stack)
+    assert said["offline"]["hosts"] == said["time_based"]["hosts"] == ["app-a-2", "app-b-2"]
+    before = {name: one["ansible_host"] for name, one in said["_meta"]["hostvars"].items()}
+    (stack / ".state/online.json").write_text('{"app-b-2": {"cause": "rush"}}', encoding="utf-8")
+    (stack / ".state/release.json").write_text('{"digest": "abc"}', encoding="utf-8")
+    said = listed(stack)
+    assert said["offline"]["hosts"] == ["app-a-2"]
+    host = said["_meta"]["hostvars"]["app-b-2"]
+    assert {one["name"] for one in host["stack_instances"] if not one["online"]} == {"app-a-2"}
+    assert host["stack_release_digest"] == "abc"
+    assert {name: one["ansible_host"] for name, one in said["_meta"]["hostvars"].items()} == before, "nobody moves"

@@ -118,14 +118,14 @@ def test_the_message_has_everything() -> None:
     assert str(caught.value).splitlines()[2:] == [
         "shop/stack.yml:9: layers.ap: there is no such layer",
         '    found:    "ap"',
-        "    expected: one of: lb, app, worker, database, redis, memcached, arbiter, mail",
+        "    expected: one of: lb, app, worker, database, redis, memcached, arbiter, monitor, mail",
         '    mend:     did you mean "app"?',
     ]
 
 
 @settings(deadline=None)
 @given(
-    st.sampled_from([layer for layer in LAYERS if layer not in ("arbiter", "mail")]),
+    st.sampled_from([layer for layer in LAYERS if layer not in ("arbiter", "monitor", "mail")]),
     st.integers(1, 12),
     st.integers(1, 12),
 )

@@ -36,7 +36,7 @@ APP = """\
       DownScaling: {IgnoreMetricsTime: 100, CpuThreshold: -1}
 """
 LIST = "  app: [{name: app-a-1, zone: a}, {name: app-b-1, zone: b}, {name: app-a-2, zone: a, type: time, "
-FULL = changed("  app: 2\n", APP)
+FULL = changed("  app: 2\n", APP) + "  monitor: 1\n"
 TOP = "layers.app.schedule"
 
 

@@ -38,6 +38,7 @@ layers:
   redis: 2
   memcached: 2
   arbiter: 1
+  monitor: 1
   mail: 1
 """
 STACK = parse(TEXT)
@@ -63,7 +64,7 @@ def test_the_text_has_the_moves_by_day_the_grid_the_hours_and_the_price() -> Non
     assert lines[4] == "  12:00 GMT  12:00 UTC  - app-a-2, app-b-2  window 'rush' ends"
     friday = next(line for line in lines if line.startswith("  Fri 12 Mar "))
     assert friday.split()[3:] == ["2"] * 9 + ["4*", "4", "4"] + ["2"] * 12
-    assert "in all         2,357.1 h  94.34 EUR" in lines
+    assert "in all         2,525.1 h  101.06 EUR" in lines
     assert not any("EUR" in line for line in weektext.plan("shop", week(), None))
 
 
@@ -80,7 +81,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
     assert set(re.findall(r"url\(([^)]*)\)", page)) <= {"#boxes", "#load-boxes", "#lines"}
     assert 'name="viewport"' in page and "prefers-color-scheme" in page
     assert len(svgs(page)) == 2 + 3 + 2  # two layers; two by the clock and all by load together; two by the clock
-    assert "by load, at any time" in page and "94.34 EUR" in page
+    assert "by load, at any time" in page and "101.06 EUR" in page
     assert "which is not on" in weekpage.render("shop", week(), None)
 
 

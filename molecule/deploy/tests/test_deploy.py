@@ -1,0 +1,99 @@
+"""A release goes out and comes back while people buy; a bad one is taken back before anybody has seen it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from support.rush import Kind, Rush
+from support.slow_release import make
+from support.stack import Stack
+
+WORKERS = ("worker-a-1", "worker-b-1")
+APPS = ("app-a-1", "app-b-1")
+
+
+@pytest.fixture(scope="session")
+def good(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The digests of a release that the tests can load, and of a second one like it; the second one runs."""
+    digests = []
+    for mark in ("one", "two"):
+        stack.play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path_factory.mktemp('app') / 'app', mark)}")
+        digests.append(stack.state("release")["digest"])
+    return digests
+
+
+def everywhere(stack: Stack) -> set[str]:
+    return {stack.release(host) for host in (*APPS, *WORKERS)}
+
+
+def load(stack: Stack, **tasks: float) -> Rush:
+    """Quick pages, and slow ones and tasks among them: what a deploy must not break."""
+    return Rush(stack, [Kind("/health", 60), Kind("/", 10), Kind("/slow/5", 0.6, 30)], **tasks)
+
+
+def test_a_rollback_and_a_deploy_under_load_break_no_request_and_lose_or_double_no_task(stack: Stack, good: list[str]) -> None:
+    with load(stack, task_every=3, task_seconds=10) as rush:
+        back = stack.play("playbooks/rollback.yml")
+        assert stack.state("release")["digest"] == good[0]
+        assert everywhere(stack) == {good[0]}
+        stack.play("playbooks/deploy.yml", "-e", f"release={good[1]}")
+        assert everywhere(stack) == {good[1]}
+    print(f"\nrollback and deploy: {rush}", file=sys.stderr)
+    assert "Migrate" not in back
+    assert rush.failed == []
+    assert rush.refused == []
+    assert set(rush.settled().values()) == {(1, 1)}
+
+
+@pytest.mark.parametrize("mark", ["sick", "broken"])
+def test_a_bad_release_stops_at_the_canary_and_nobody_sees_it(stack: Stack, good: list[str], tmp_path: Path, mark: str) -> None:
+    before = stack.state("release")
+    with load(stack) as rush:
+        said = stack.failing_play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', mark)}")
+    print(f"\n{mark} release: {rush}", file=sys.stderr)
+    assert "The release did not get well on app-a-1" in " ".join(said.split()), said[-6000:]
+    assert rush.failed == []
+    assert everywhere(stack) == {good[1]}
+    assert stack.state("release") == before
+    others = [stack.ssh(host, "journalctl --no-pager -o cat -u boxoffice-web -u boxoffice-worker --since -10min").count("broken on purpose")
+              for host in (*APPS[1:], *WORKERS)]  # fmt: skip
+    assert others == [0, 0, 0]
+    assert all(state.startswith("UP") for lb in stack.hosts("lb") for name, state in stack.servers(lb).items() if name in ("app/app-a-1", "app/app-b-1"))
+
+
+def test_the_database_is_migrated_once_however_many_hosts_there_are(stack: Stack, good: list[str], tmp_path: Path) -> None:
+    output = stack.play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', 'three')}")
+    task = output.split("Migrate the database]", 1)[1].split("TASK", 1)[0]
+    assert re.findall(r"^(?:changed|ok): \[(\S+)\]", task, re.M) == ["app-a-1"]
+    count = "journalctl --no-pager -o cat -u migrate-boxoffice --since -5min | grep -c Started || true"
+    ran = {host: stack.ssh(host, count).strip() for host in APPS + WORKERS}
+    assert ran == {"app-a-1": "1", "app-b-1": "0", "worker-a-1": "0", "worker-b-1": "0"}
+
+
+def test_an_instance_that_starts_later_gets_the_release_of_all_others(stack: Stack, good: list[str]) -> None:
+    stack.play("playbooks/rollback.yml", "-e", f"release={good[0]}")
+    try:
+        stack.play("playbooks/start.yml", "-e", "start=app-a-2,worker-a-2")
+        assert {stack.release(host) for host in ("app-a-2", "worker-a-2")} == {good[0]} == everywhere(stack)
+        stack.play("playbooks/stop.yml", "-e", "stop=app-a-2,worker-a-2")
+        stack.play("playbooks/deploy.yml", "-e", f"release={good[1]}")  # while they sleep
+        stack.play("playbooks/start.yml", "-e", "start=app-a-2,worker-a-2")
+        assert {stack.release(host) for host in ("app-a-2", "worker-a-2")} == {good[1]}
+    finally:
+        stack.play("playbooks/stop.yml", "-e", "stop=app-a-2,worker-a-2")
+
+
+def test_what_can_be_gone_back_to_is_on_the_hosts_and_nothing_else(stack: Stack, good: list[str]) -> None:
+    kept = set(stack.state("release")["history"])
+    assert len(kept) <= 5
+    for host in (*APPS, *WORKERS):
+        assert set(stack.ssh(host, "ls /srv/boxoffice/releases").split()) <= kept | {stack.release(host)}
+
+
+def test_a_rollback_to_what_is_not_kept_is_refused_with_what_is(stack: Stack, good: list[str]) -> None:
+    said = " ".join(stack.failing_play("playbooks/rollback.yml", "-e", "release=0000").split())
+    assert "found '0000', which is no kept release other than the current one; expected one of:" in said
+    assert good[0][:12] in said
