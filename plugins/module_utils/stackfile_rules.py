@@ -23,10 +23,10 @@ TYPE_GROUPS = dict(zip(TYPES, ("always", "time_based", "load_based"), strict=Tru
 UNSANDBOXED = "unsandboxed"
 # Instances that live by the clock or by load and are not meant to run now: plays leave them alone (hosts: app:!offline).
 OFFLINE = "offline"
-# Filled by start.yml, stop.yml and deploy.yml while they run; here so that a play on an empty one is no warning.
+# Filled by start.yml, stop.yml, deploy.yml and heal.yml while they run; here so that a play on an empty one is no warning.
 MOVING = (
     "to_start", "starting_control", "starting", "starting_balancers", "started", "to_stop", "stopping_control", "stopping", "stopping_balancers",
-    "rollout_canary", "rollout_app", "rollout_worker", "rollout_done", "rollout_failed",
+    "settled_app", "settled_worker", "rollout_canary", "rollout_app", "rollout_worker", "rollout_done", "rollout_failed", "to_heal", "healing",
 )  # fmt: skip
 
 
