@@ -1,0 +1,78 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The decision whom to heal, taken inside ansible-playbook, like that of a tick."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.trust.stack.plugins.module_utils import healing, lease, maintenance, observe_health, statefiles
+from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError
+from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack, parse
+from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "stack_file": {"type": "path", "required": True},
+    "state_dir": {"type": "path", "required": True},
+    "balancers": {"type": "list", "elements": "dict", "default": []},
+    "stats_port": {"type": "int", "default": 8404},
+    "status_url": {"type": "str", "default": ""},
+    "containers_conf": {"type": "str", "default": ""},
+}
+VERBS = {
+    "restart_services": ("restart services", "services restarted"),
+    "restart_machine": ("restart machine", "machine restarted"),
+    "start_machine": ("start machine", "machine started"),
+}
+
+
+def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    folder = Path(given["state_dir"])
+    nothing: dict[str, Any] = {verb: {} for verb in VERBS} | {"said": []}
+    if not folder.is_dir():
+        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+    if not check_mode and (other := lease.take(folder, lease.this_run())):
+        return nothing | {"said": [f"process {other.pid} on {other.host} starts, stops or deploys; this run leaves it to it"]}
+    file = Path(given["stack_file"])
+    stack = parse(file.read_text(encoding="utf-8-sig"), str(file))
+    sights, unseen = observe_health.look(stack, given)
+    online = frozenset(statefiles.read(folder / statefiles.ONLINE))
+    now = datetime.now(UTC)
+    memory = healing.remember(statefiles.read(folder / statefiles.HEALS))
+    found = healing.heal(stack, now, sights, online, memory, maintenance.held(folder))
+    actions = {verb: dict(getattr(found, verb)) for verb in VERBS}
+    if not check_mode:
+        # Before anything is done: a heal that hangs counts too.
+        statefiles.write(folder / statefiles.HEALS, healing.as_kept(found.memory))
+        statefiles.append(folder / statefiles.EVENTS, events(stack, now, actions, sights))
+    said = [f"{VERBS[verb][0]} of {name}: {why}" for verb, names in actions.items() for name, why in names.items()]
+    return actions | {"said": [*said, *unseen, *found.notes]}
+
+
+def events(stack: Stack, now: datetime, actions: dict[str, dict[str, str]], sights: dict[str, healing.Sight]) -> list[dict[str, Any]]:
+    """One line of the log for each action."""
+    known = {one.name: one for one in stack.instances}
+    return [
+        {
+            "time": now.isoformat(timespec="seconds"), "actor": "heal.yml", "verb": VERBS[verb][0], "instance": name, "layer": known[name].layer,
+            "cause": why, "before": healing.judge(known[name], sights[name]).state, "after": VERBS[verb][1],
+        }
+        for verb, names in actions.items() for name, why in names.items()
+    ]  # fmt: skip
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _spec, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            return result | {"changed": False} | decide(given, self._task.check_mode)
+        except (StackFileError, UnseenError, statefiles.StateError, OSError) as exc:
+            return result | {"failed": True, "msg": f"nothing was healed: {exc}"}
