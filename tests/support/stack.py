@@ -204,10 +204,16 @@ class Stack:
 
     def servers(self, balancer: str) -> dict[str, str]:
         """Server to its state, as one HAProxy sees it."""
+        return {name: row["status"] for name, row in self._stats(balancer).items() if name.split("/")[0] in ("app", "database")}
+
+    def stat(self, balancer: str, server: str, field: str) -> str:
+        """One field of HAProxy's statistics, such as stot (connections so far)."""
+        return self._stats(balancer)[server][field]
+
+    def _stats(self, balancer: str) -> dict[str, dict[str, str]]:
         with urllib.request.urlopen(f"http://{self.address(balancer)}:8404/stats;csv", timeout=5) as answer:
             rows = csv.DictReader(io.StringIO(answer.read().decode().removeprefix("# ")))
-            return {f"{row['pxname']}/{row['svname']}": row["status"] for row in rows
-                    if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"] in ("app", "database")}
+            return {f"{row['pxname']}/{row['svname']}": row for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")}
 
     def wait_until_whole(self, seconds: float = 150) -> None:
         problem: list[str] = ["not looked yet"]

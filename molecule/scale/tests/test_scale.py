@@ -1,0 +1,196 @@
+"""Instances that come and go: by the clock (which the tests set), by hand, one after the other and under load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.rush import Kind, Rush
+from support.slow_release import make
+from support.stack import ROOT, Stack, wait_until
+
+FRIDAY = "2027-03-12T10:{:02}:00+00:00"  # within the window "friday rush" of molecule/site/stack.yml
+EVENING = "2027-03-12T18:{:02}:00+00:00"  # after it
+RUSH = {"app-a-2", "app-b-2", "worker-a-2"}
+ALL_APPS = "app-a-2,app-b-2,app-a-3,app-b-3"
+
+
+def tick(stack: Stack, now: str) -> str:
+    return stack.play("playbooks/scale.yml", "-e", f"scale_now={now}")
+
+
+def server_states(stack: Stack, name: str) -> set[str]:
+    return {stack.servers(balancer)[f"app/{name}"].split()[0] for balancer in stack.hosts("lb")}
+
+
+def movable(stack: Stack) -> set[str]:
+    return stack.running() & set(stack.offline)
+
+
+@pytest.fixture
+def evening(stack: Stack) -> Iterator[None]:
+    """Before and after the test only what always runs."""
+    forget(stack)
+    tick(stack, EVENING.format(0))
+    assert movable(stack) == set()
+    yield
+    forget(stack)
+    tick(stack, EVENING.format(0))
+
+
+def forget(stack: Stack) -> None:
+    """The clock of the tests goes back and forth; for a controller that would be a reason to stop nothing."""
+    (Path(stack.var("stack_state_dir")) / "tick.json").unlink(missing_ok=True)
+
+
+def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, evening: None) -> None:
+    began = len(stack.events())
+    tick(stack, FRIDAY.format(0))
+    assert movable(stack) == RUSH
+    for name in ("app-a-2", "app-b-2"):
+        assert server_states(stack, name) == {"UP"}
+    assert stack.ssh("worker-a-2", "systemctl is-active boxoffice-worker").strip() == "active"
+    assert len({stack.release(host) for host in (*stack.hosts("app"), *RUSH)}) == 1
+    assert stack.ssh("app-a-2", "cat /var/lib/hook-setup").strip() == "setup of app"
+
+    again = tick(stack, FRIDAY.format(1))
+    assert "changed=0" in again
+    assert "starting" not in again
+
+    tick(stack, EVENING.format(1))
+    assert movable(stack) == set()
+    assert server_states(stack, "app-a-2") == {"MAINT"}
+    events = stack.events()[began:]
+    assert {(one["verb"], one["instance"], one["actor"]) for one in events} == {
+        (verb, name, "scale.yml") for verb in ("start", "stop") for name in RUSH}  # fmt: skip
+    assert {one["cause"] for one in events if one["verb"] == "start"} == {"window 'friday rush' until 12:00 Europe/Dublin"}
+    print(f"\nfresh or stopped, side by side: {[one['seconds'] for one in events if one['verb'] == 'start']} s", file=sys.stderr)
+
+
+def test_one_more_instance_fresh_and_stopped(stack: Stack, evening: None) -> None:
+    """From the order to start to requests from both balancers."""
+    stack.podman("rm", "--force", "--ignore", "--time", "0", stack.container("app-a-2"))
+    took = {}
+    for kind in ("fresh", "stopped"):
+        began = time.monotonic()
+        stack.play("playbooks/start.yml", "-e", "start=app-a-2")
+        took[kind] = time.monotonic() - began
+        assert server_states(stack, "app-a-2") == {"UP"}
+        wait_until(lambda: served(stack, "app-a-2"), "it serves", 20)
+        stack.play("playbooks/stop.yml", "-e", "stop=app-a-2")
+    print(f"\none more app instance: {', '.join(f'{kind} {seconds:.1f} s' for kind, seconds in took.items())}", file=sys.stderr)
+
+
+def served(stack: Stack, name: str) -> bool:
+    """Whether a request through the virtual IP reaches the instance."""
+    before = int(stack.stat(stack.active_balancer(), f"app/{name}", "stot"))
+    for _ in range(6):
+        urllib.request.urlopen(f"{stack.url}/health", timeout=5).read()
+    return int(stack.stat(stack.active_balancer(), f"app/{name}", "stot")) > before
+
+
+def test_from_two_to_six_and_back_under_load_breaks_no_request_and_no_task(stack: Stack, evening: None, slow: None) -> None:
+    kinds = [Kind("/health", 180), Kind("/", 18), Kind("/slow/5", 2, 30)]
+    with Rush(stack, kinds, task_every=3, task_seconds=30) as rush:
+        stack.play("playbooks/start.yml", "-e", f"start={ALL_APPS},worker-a-2,worker-b-2")
+        assert movable(stack) == {*ALL_APPS.split(","), "worker-a-2", "worker-b-2"}
+        time.sleep(10)
+        stack.play("playbooks/stop.yml", "-e", f"stop={ALL_APPS},worker-a-2,worker-b-2")
+        assert movable(stack) == set()
+    print(f"\n2 -> 6 -> 2: {rush}", file=sys.stderr)
+    assert rush.failed == []
+    assert rush.refused == []
+    assert set(rush.settled().values()) == {(1, 1)}
+
+
+@pytest.fixture(scope="session")
+def slow(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
+    stack.play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path_factory.mktemp('app') / 'app')}")
+
+
+def test_a_hundred_changes_of_membership_break_no_request(stack: Stack, evening: None) -> None:
+    """In and out through the runtime API of both balancers, while a client keeps asking."""
+    kinds = [Kind("/health", 100), Kind("/", 10)]
+    with Rush(stack, kinds) as rush:
+        for number in range(50):
+            for state in ("drained", "admitted"):
+                order(stack, state, stack.hosts("app")[number % 2])
+    print(f"\n100 changes of membership: {rush}", file=sys.stderr)
+    assert rush.failed == []
+
+
+def order(stack: Stack, state: str, name: str) -> None:
+    args = json.dumps({"state": state, "servers": [name], "timeout": 20})
+    command = ["ansible", "lb", "-i", str(stack.inventory), "-m", "trust.stack.haproxy_servers", "-a", args]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_two_controllers_at_once_start_and_stop_nothing_twice(stack: Stack, evening: None) -> None:
+    began = len(stack.events())
+    command = ["ansible-playbook", "-i", str(stack.inventory), "playbooks/scale.yml", "-e", f"scale_now={FRIDAY.format(5)}"]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate(timeout=300)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert sum("this run leaves it to it" in text for text in said) == 1
+    assert sorted(one["instance"] for one in stack.events()[began:]) == sorted(RUSH)
+
+
+def test_what_dies_while_it_is_wanted_is_started_again(stack: Stack, evening: None) -> None:
+    tick(stack, FRIDAY.format(10))
+    stack.power_off("app-b-2")
+    said = tick(stack, FRIDAY.format(11))
+    assert "start app-b-2: window 'friday rush' until 12:00 Europe/Dublin; it had died" in said
+    assert server_states(stack, "app-b-2") == {"UP"}
+
+
+BROKEN: dict[str, tuple[str, str, str]] = {
+    "not yaml": ("layers:", "layers: [", "stack.yml:"),
+    "unknown zone": ("Europe/Dublin", "Europe/Dubln", "time_zone"),
+    "unknown layer": ("  redis: 2", "  redis: 2\n  web: 2", "there is no such layer"),
+    "hour 24": ('from: "09:30"', 'from: "24:30"', "from"),
+    "overlap": ("windows:\n", 'windows:\n        - {name: clash, days: [fri], from: "11:00", to: "13:00", instances: 3}\n', "priority"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_stack_file_stops_nothing(stack: Stack, case: str) -> None:
+    old, new, said = BROKEN[case]
+    text = stack.inventory.read_text()
+    before = stack.running()
+    broken = stack.inventory.with_name("broken.stack.yml")
+    try:
+        broken.write_text(text.replace(old, new, 1))
+        done = subprocess.run(["ansible-playbook", "-i", str(broken), "playbooks/scale.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    finally:
+        broken.unlink(missing_ok=True)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert said in output, output
+    assert "mend:" in output
+    assert stack.running() == before
+
+
+def test_a_clock_that_jumps_stops_nothing(stack: Stack, evening: None) -> None:
+    stack.play("playbooks/start.yml", "-e", "start=app-a-2")
+    remembered: dict[str, Any] = stack.state("tick")
+    file = Path(stack.var("stack_state_dir")) / "tick.json"
+    file.write_text(json.dumps(remembered | {"wall": time.time() - 20000, "uptime": time.clock_gettime(time.CLOCK_BOOTTIME) - 60,
+                                             "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip()}))  # fmt: skip
+    said = stack.play("playbooks/scale.yml")
+    assert "the clock was set forward by" in said
+    assert "app-a-2" in movable(stack)
+
+
+def test_what_must_always_run_cannot_be_stopped_by_mistake(stack: Stack) -> None:
+    said = " ".join(stack.failing_play("playbooks/stop.yml", "-e", "stop=app-a-1").split())
+    assert "stop: app-a-1 is of type always; expected one of: app-a-2, app-b-2" in said
+    said = " ".join(stack.failing_play("playbooks/start.yml", "-e", "start=app-z-9").split())
+    assert "start: there is no instance 'app-z-9'" in said
