@@ -42,6 +42,10 @@ DEAF = Seen(
         # just back from an outage: the worker gets its time to answer
         (replace(DEAF, readable_since=ago(10)), Action.DATABASE_AWAY),
         (replace(DEAF, publishing_since=ago(10)), Action.BROKER_AWAY),
+        # every process has a long task: nobody is free for a canary, and nobody is deaf
+        (replace(DEAF, busy_at=ago(0)), Action.BUSY),
+        (replace(DEAF, heartbeat_at=ago(120), busy_at=ago(10)), Action.BUSY),
+        (replace(DEAF, heartbeat_at=ago(120), busy_at=ago(11)), Action.RESTART),
         # an outage of the broker says nothing against a worker that has just answered
         (replace(DEAF, heartbeat_at=ago(1), publishing_since=None), Action.HEALTHY),
     ],

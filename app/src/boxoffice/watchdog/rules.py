@@ -15,6 +15,7 @@ RESTART_GAP = timedelta(seconds=30)
 class Action(StrEnum):
     RESTART = "restart"
     HEALTHY = "healthy"
+    BUSY = "every_process_busy"
     NOT_RUNNING = "unit_not_running"
     DATABASE_AWAY = "database_away"
     BROKER_AWAY = "broker_away"
@@ -35,6 +36,7 @@ class Seen:
     publishing_since: datetime | None
     unit_started_at: datetime | None
     last_restart_at: datetime | None = None
+    busy_at: datetime | None = None  # when every process of the worker was last seen with a task
 
 
 def decide(now: datetime, seen: Seen) -> Action:
@@ -46,6 +48,9 @@ def decide(now: datetime, seen: Seen) -> Action:
         return Action.HEALTHY
     if not _for_long(now, seen.publishing_since):
         return Action.BROKER_AWAY
+    if seen.busy_at is not None and now - seen.busy_at <= SILENCE:
+        # Long tasks leave no process for a canary. Once one is free it gets the usual time.
+        return Action.BUSY
     answered = seen.heartbeat_at is not None and seen.heartbeat_at > seen.unit_started_at
     if not answered and now - seen.unit_started_at < START_GRACE:
         return Action.STARTING

@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from boxoffice.config import Settings
 from boxoffice.db import make_engine, make_session_factory, transaction, utcnow
 from boxoffice.outbox import loop
 from boxoffice.outbox.publisher import Publisher
+from boxoffice.watchdog import busy
 from boxoffice.watchdog.models import WorkerHeartbeat
 from boxoffice.watchdog.rules import SILENCE, Action, Seen, decide
 from boxoffice.watchdog.unit import Unit
@@ -30,7 +32,12 @@ class Restartable(Protocol):
 
 class Watchdog:
     def __init__(
-        self, settings: Settings, unit: Restartable, factory: sessionmaker[Session] | None = None
+        self,
+        settings: Settings,
+        unit: Restartable,
+        factory: sessionmaker[Session] | None = None,
+        processes: int = 0,
+        folder: Path | None = None,
     ) -> None:
         self.host = settings.host_name
         self.unit = unit
@@ -41,17 +48,23 @@ class Watchdog:
         self.publishing_since: datetime | None = None
         self.last_restart_at: datetime | None = None
         self.last_action: Action | None = None
+        self.processes = processes
+        self.folder = folder
+        self.busy_at: datetime | None = None
 
     def step(self) -> None:
         self.publish()
         self.read()
         now = utcnow()
+        if self.folder and 0 < self.processes <= busy.count(self.folder):
+            self.busy_at = now
         seen = Seen(
             heartbeat_at=self.heartbeat_at,
             readable_since=self.readable_since,
             publishing_since=self.publishing_since,
             unit_started_at=self.unit.started_at(),
             last_restart_at=self.last_restart_at,
+            busy_at=self.busy_at,
         )
         action = decide(now, seen)
         if action != self.last_action:
@@ -87,5 +100,8 @@ class Watchdog:
 def main(settings: Settings, argv: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(prog="boxoffice watchdog", description=__doc__)
     parser.add_argument("--unit", required=True, metavar="NAME", help="boxoffice-worker.service")
-    watchdog = Watchdog(settings, Unit(parser.parse_args(argv).unit))
+    parser.add_argument("--processes", type=int, default=0, metavar="N", help="of the worker")
+    parser.add_argument("--busy", type=Path, metavar="FOLDER", help="its runtime directory")
+    given = parser.parse_args(argv)
+    watchdog = Watchdog(settings, Unit(given.unit), processes=given.processes, folder=given.busy)
     return loop.run(watchdog.step, EVERY)

@@ -3,7 +3,10 @@ from sqlalchemy.dialects.mysql import insert
 from boxoffice.db import utcnow
 from boxoffice.outbox.publisher import CANARY
 from boxoffice.tasking import Context, task
+from boxoffice.watchdog import busy
 from boxoffice.watchdog.models import WorkerHeartbeat
+
+busy.connect()
 
 
 @task(CANARY, max_retries=0)  # the next one is on its way
