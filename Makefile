@@ -27,7 +27,7 @@ test: ## Pass the tests: lint, unit, app, the roles' scenarios, the whole stack 
 	@bin/bootstrap test
 	@tests/bin/run all
 
-test-system: ## The whole stack and its failovers, on instances of their own
+test-system: ## The whole stack, its failovers, scaling, deploys and healing, on instances of their own
 	@bin/bootstrap test
 	@tests/bin/run system
 

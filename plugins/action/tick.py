@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+from ansible_collections.trust.stack.plugins.module_utils import lease, maintenance, statefiles
 from ansible_collections.trust.stack.plugins.module_utils import plan as brain
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, clock, look
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import parse
@@ -58,8 +59,12 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         stack, seen.schedules, stack.loads, clock(instant(given["now"])), leads_of(seen.schedules, folder), seen.observed, seen.samples, memory)
     if not check_mode:
         statefiles.write(folder / statefiles.TICK, asdict(found.memory))
-    said = [f"{verb} {name}: {why}" for verb, names in (("start", found.start), ("stop", found.stop)) for name, why in names.items()]
-    return {"start": dict(found.start), "stop": dict(found.stop), "wanted": dict(found.wanted), "said": [*said, *seen.notes, *found.notes]}
+    # On these somebody works: what they do to it is theirs.
+    held = {name for name, until in maintenance.held(folder).items() if time.time() < until}
+    start, stop = ({name: why for name, why in names.items() if name not in held} for names in (found.start, found.stop))
+    kept = [f"{name}: in maintenance, neither started nor stopped" for name in sorted(held & (found.start.keys() | found.stop.keys()))]
+    said = [f"{verb} {name}: {why}" for verb, names in (("start", start), ("stop", stop)) for name, why in names.items()]
+    return {"start": start, "stop": stop, "wanted": dict(found.wanted), "said": [*said, *kept, *seen.notes, *found.notes]}
 
 
 class ActionModule(ActionBase):

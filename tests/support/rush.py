@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import urllib.request
 from dataclasses import dataclass
 from itertools import count
@@ -26,7 +27,7 @@ class Rush:
         self.clients = {kind.path: Prober(stack.url + kind.path, kind.rate, kind.timeout) for kind in kinds}
         self.sent: list[int] = []
         self.refused: list[str] = []
-        self._numbers = count(first_task)
+        self._numbers = count(first_task or int(time.time()) % 1_000_000 * 1000)  # the ledger remembers earlier ones
         self._stop = threading.Event()
         self._owing = threading.Thread(target=self._owe, daemon=True)
 

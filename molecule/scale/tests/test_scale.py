@@ -134,6 +134,15 @@ def test_a_hundred_changes_of_membership_break_no_request(stack: Stack, evening:
     assert rush.failed == []
 
 
+def test_on_what_somebody_works_is_neither_started_nor_stopped(stack: Stack, evening: None) -> None:
+    stack.play("playbooks/maintenance.yml", "-e", "hold=app-a-2")
+    try:
+        assert "app-a-2: in maintenance, neither started nor stopped" in stack.play(
+            "playbooks/scale.yml", "--check", "-e", f"scale_now={FRIDAY.format(3)}")  # fmt: skip
+    finally:
+        stack.play("playbooks/maintenance.yml", "-e", "release=app-a-2")
+
+
 def test_two_controllers_at_once_start_and_stop_nothing_twice(stack: Stack, evening: None) -> None:
     began = len(stack.events())
     command = ["ansible-playbook", "-i", str(stack.inventory), "playbooks/scale.yml", "-e", f"scale_now={FRIDAY.format(5)}"]
