@@ -30,6 +30,12 @@ def server_states(stack: Stack, name: str) -> set[str]:
     return {stack.servers(balancer)[f"app/{name}"].split()[0] for balancer in stack.hosts("lb")}
 
 
+def watched(stack: Stack) -> set[str]:
+    """The hosts that Prometheus asks: of one that was stopped on purpose nobody must be told."""
+    with urllib.request.urlopen(f"http://{stack.address('monitor-c-1')}:9090/api/v1/targets?state=active", timeout=5) as answer:
+        return {one["labels"]["name"] for one in json.load(answer)["data"]["activeTargets"] if one["labels"]["job"] == "node"}
+
+
 def movable(stack: Stack) -> set[str]:
     return stack.running() & set(stack.offline)
 
@@ -60,6 +66,8 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     assert len({stack.release(host) for host in (*stack.hosts("app"), *RUSH)}) == 1
     assert stack.ssh("app-a-2", "cat /var/lib/hook-setup").strip() == "setup of app"
 
+    assert watched(stack) >= RUSH
+
     again = tick(stack, FRIDAY.format(1))
     assert "changed=0" in again
     assert "starting" not in again
@@ -67,6 +75,7 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     tick(stack, EVENING.format(1))
     assert movable(stack) == set()
     assert server_states(stack, "app-a-2") == {"MAINT"}
+    assert watched(stack) & RUSH == set()
     events = stack.events()[began:]
     assert {(one["verb"], one["instance"], one["actor"]) for one in events} == {
         (verb, name, "scale.yml") for verb in ("start", "stop") for name in RUSH}  # fmt: skip
