@@ -65,11 +65,15 @@ def look(stack: Stack, folder: Path, given: Mapping[str, Any]) -> Seen:
 def _powered(stack: Stack, online: frozenset[str], conf: str) -> frozenset[str]:
     if stack.provider != "podman":
         return online  # machines of your own are on; only their services come and go
+    return frozenset(name for name, one in containers(stack, conf).items() if podman.alive(one))
+
+
+def containers(stack: Stack, conf: str) -> dict[str, dict[str, Any]]:
+    """The stack's containers by instance; UnseenError when podman does not tell."""
     try:
-        found = podman.containers(stack.name, conf)
+        return podman.containers(stack.name, conf)
     except podman.PodmanError as exc:
         raise UnseenError(str(exc)) from None
-    return frozenset(name for name, one in found.items() if podman.alive(one))
 
 
 def _kept_out(address: str, port: int) -> tuple[set[str], str]:
@@ -109,15 +113,16 @@ def _published(stack: Stack, url: str, kept: Path) -> tuple[dict[str, list[Windo
     notes = []
     try:
         published = json.loads(fetch(url))
-        _windows(published, 1)
+        windows(published, 1)
         statefiles.write(kept, published)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         published = statefiles.read(kept)
         notes = [f"the app's on-sales cannot be read at {url or '(no address)'}: {exc}; what it said before counts"]
-    return {layer: _windows(published, len(stack.layer(layer))) for layer in layers}, notes
+    return {layer: windows(published, len(stack.layer(layer))) for layer in layers}, notes
 
 
-def _windows(published: Mapping[str, Any], instances: int) -> list[Window]:
+def windows(published: Mapping[str, Any], instances: int) -> list[Window]:
+    """The windows of what the app publishes; KeyError, TypeError or ValueError where that has another shape."""
     found = []
     for one in published.get("on_sales", ()):
         start, end = (datetime.fromisoformat(one[key]).astimezone(UTC) for key in ("starts_at", "ends_at"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import haproxy, podman
 from .healing import Sight
-from .observe import UnseenError, fetch
+from .observe import containers, fetch
 from .stackfile import Stack
 
 PATIENCE = 2.0  # seconds for each answer: nobody waits for this look, and who is slow is not dead
@@ -47,10 +47,7 @@ def look(stack: Stack, given: Mapping[str, Any]) -> tuple[dict[str, Sight], list
 def _machines(stack: Stack, conf: str) -> dict[str, str]:
     if stack.provider != "podman":
         return {one.name: "on" for one in stack.instances}  # nobody can tell; a machine that is off shows by its services
-    try:
-        found = podman.containers(stack.name, conf)
-    except podman.PodmanError as exc:
-        raise UnseenError(str(exc)) from None
+    found = containers(stack, conf)
     return {one.name: "absent" if one.name not in found else "on" if podman.alive(found[one.name]) else "off" for one in stack.instances}
 
 

@@ -76,8 +76,8 @@ def _asked(given: Mapping[str, Any]) -> _Asked:
     stack = stackfile.parse(_text(file, "stack_file"), str(file))
     known = statefiles.read(folder / statefiles.ON_SALES)
     try:
-        on_sales = observe._windows(known, 1) if known else None
-        schedules = {layer: with_events(one, observe._windows(known, len(stack.layer(layer)))) for layer, one in stack.schedules.items()}
+        on_sales = observe.windows(known, 1) if known else None
+        schedules = {layer: with_events(one, observe.windows(known, len(stack.layer(layer)))) for layer, one in stack.schedules.items()}
     except (KeyError, TypeError, ValueError) as exc:
         raise statefiles.StateError(f"{folder / statefiles.ON_SALES}: {exc!r}; expected what the app published; mend: remove it") from None
     zone = given["zone"] or usual_zone(stack.schedules)

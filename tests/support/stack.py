@@ -113,19 +113,20 @@ class Stack:
 
     def failing_play(self, *words: str, timeout: float = 900) -> str:
         """Output of ansible-playbook, which must go wrong."""
-        command = ["ansible-playbook", "-i", str(self.inventory), *words]
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=timeout, check=False)
-        assert done.returncode != 0, f"{' '.join(command)} went well\n{done.stdout[-6000:]}"
+        done = self._ansible_playbook(words, ROOT, {}, timeout)
+        assert done.returncode != 0, f"{' '.join(done.args)} went well\n{done.stdout[-6000:]}"
         return done.stdout + done.stderr
 
     def play(self, *words: str, cwd: str | Path = ROOT, env: dict[str, str] | None = None, timeout: float = 900) -> str:
         """Output of ansible-playbook, which must go well."""
-        command = ["ansible-playbook", "-i", str(self.inventory), *words]
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", **(env or {})}   # molecule asks for colours
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        done = self._ansible_playbook(words, cwd, env or {}, timeout)
+        assert done.returncode == 0, f"{' '.join(done.args)}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
         return done.stdout
+
+    def _ansible_playbook(self, words: tuple[str, ...], cwd: str | Path, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+        command = ["ansible-playbook", "-i", str(self.inventory), *words]
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", **env}   # molecule asks for colours
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
 
     # What the runs remember.
 
