@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.trust.stack.plugins.module_utils import healing, lease, maintenance, observe_health, statefiles
-from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError
-from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack, parse
-from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
+from ansible_collections.trust.stack.plugins.module_utils import healing, maintenance, observe_health, statefiles
+from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "stack_file": {"type": "path", "required": True},
@@ -32,12 +30,9 @@ VERBS = {
 def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     folder = Path(given["state_dir"])
     nothing: dict[str, Any] = {verb: {} for verb in VERBS} | {"said": []}
-    if not folder.is_dir():
-        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
-    if not check_mode and (other := lease.take(folder, lease.this_run())):
+    if other := holder(folder, check_mode):
         return nothing | {"said": [f"process {other.pid} on {other.host} starts, stops or deploys; this run leaves it to it"]}
-    file = Path(given["stack_file"])
-    stack = parse(file.read_text(encoding="utf-8-sig"), str(file))
+    stack = stack_of(given)
     sights, unseen = observe_health.look(stack, given)
     online = frozenset(statefiles.read(folder / statefiles.ONLINE))
     now = datetime.now(UTC)
@@ -64,15 +59,9 @@ def events(stack: Stack, now: datetime, actions: dict[str, dict[str, str]], sigh
     ]  # fmt: skip
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+class ActionModule(DecidingAction):
+    ARGUMENTS = ARGUMENTS
+    LEFT_ALONE = "nothing was healed"
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _spec, given = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        try:
-            return result | {"changed": False} | decide(given, self._task.check_mode)
-        except (StackFileError, UnseenError, statefiles.StateError, OSError) as exc:
-            return result | {"failed": True, "msg": f"nothing was healed: {exc}"}
+    def decide(self, given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+        return decide(given, check_mode)

@@ -1,0 +1,47 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the decisions of scale.yml and heal.yml have in common: taken inside ansible-playbook, by one run at a time, and never by halves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError
+from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack, parse
+from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
+
+
+def holder(folder: Path, check_mode: bool) -> lease.Holder | None:
+    """Who else starts, stops or deploys just now; None when this run may. UnseenError for a stack that was not made yet."""
+    if not folder.is_dir():
+        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+    return None if check_mode else lease.take(folder, lease.this_run())
+
+
+def stack_of(given: dict[str, Any]) -> Stack:
+    file = Path(given["stack_file"])
+    return parse(file.read_text(encoding="utf-8-sig"), str(file))
+
+
+class DecidingAction(ActionBase):
+    """An action that decides and changes nothing; what it cannot decide is an error that says what was left alone."""
+
+    ARGUMENTS: dict[str, dict[str, Any]]
+    LEFT_ALONE: str
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def decide(self, given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _spec, given = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        try:
+            return result | {"changed": False} | self.decide(given, self._task.check_mode)
+        except (StackFileError, UnseenError, statefiles.StateError, OSError) as exc:
+            return result | {"failed": True, "msg": f"{self.LEFT_ALONE}: {exc}"}
