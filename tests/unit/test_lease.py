@@ -5,37 +5,47 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
 
 
-def _tick(folder: Path) -> None:
+STARTED, LEFT_TO_THE_OTHER, TWO_AT_ONCE = 0, 10, 11
+
+
+def _tick(folder: Path) -> int:
     """One run of scale.yml: with the lease it starts the next instance, which takes a read and a write."""
     if lease.take(folder, lease.this_run()) is not None:
-        return
+        return LEFT_TO_THE_OTHER
     alone = folder / "alone"
     try:
         os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
-        (folder / "two-at-once").touch()
-        return
+        return TWO_AT_ONCE
     started = folder / "started"
     number = len(started.read_text().split()) if started.exists() else 0
     time.sleep(0.0005)
     with started.open("a") as file:
         file.write(f"{number}\n")
     alone.unlink()
+    return STARTED
 
 
 def _controller(folder: Path, ticks: int) -> None:
+    """Every tick is a process of its own, as a run of a play is; how they ended goes to a file."""
+    ends = []
     for _minute in range(ticks):
         if child := os.fork():
-            os.waitpid(child, 0)
+            ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         else:
-            _tick(folder)
-            os._exit(0)
+            end = 99  # a tick that raised
+            try:
+                end = _tick(folder)
+            finally:
+                os._exit(end)
+    (folder / f"ends-{os.getpid()}").write_text(" ".join(map(str, ends)))
 
 
 def test_two_controllers_in_a_thousand_ticks_start_nothing_twice(tmp_path: Path) -> None:
@@ -46,10 +56,10 @@ def test_two_controllers_in_a_thousand_ticks_start_nothing_twice(tmp_path: Path)
     for one in both:
         one.join(timeout=120)
         assert one.exitcode == 0
-    assert not (tmp_path / "two-at-once").exists()
     started = [int(number) for number in (tmp_path / "started").read_text().split()]
     assert started == list(range(len(started)))
-    assert len(started) >= 1000
+    ends = Counter(int(end) for file in tmp_path.glob("ends-*") for end in file.read_text().split())
+    assert ends == {STARTED: len(started), LEFT_TO_THE_OTHER: 2000 - len(started)}
 
 
 def test_who_holds_it_keeps_it_and_others_learn_who(tmp_path: Path) -> None:
