@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
 
-
 STARTED, LEFT_TO_THE_OTHER, TWO_AT_ONCE = 0, 10, 11
 
 
