@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.trust.stack.plugins.module_utils import healing, maintenance, observe_health, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of, without_release
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "stack_file": {"type": "path", "required": True},
@@ -37,7 +37,7 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     online = frozenset(statefiles.read(folder / statefiles.ONLINE))
     now = datetime.now(UTC)
     memory = healing.remember(statefiles.read(folder / statefiles.HEALS))
-    found = healing.heal(stack, now, sights, online, memory, maintenance.held(folder))
+    found = healing.heal(stack, now, sights, online, memory, maintenance.held(folder) | without_release(stack, folder))
     actions = {verb: dict(getattr(found, verb)) for verb in VERBS}
     if not check_mode:
         # Before anything is done: a heal that hangs counts too.

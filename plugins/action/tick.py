@@ -14,7 +14,7 @@ from ansible_collections.trust.stack.plugins.module_utils import maintenance, st
 from ansible_collections.trust.stack.plugins.module_utils import plan as brain
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, clock, look
 from ansible_collections.trust.stack.plugins.module_utils.ticking import leads_of, remembered
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of, without_release
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "stack_file": {"type": "path", "required": True},
@@ -54,10 +54,11 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         stack, seen.schedules, stack.loads, clock(instant(given["now"])), leads_of(seen.schedules, folder), seen.observed, seen.samples, memory)
     if not check_mode:
         statefiles.write(folder / statefiles.TICK, asdict(found.memory))
-    # On these somebody works: what they do to it is theirs.
-    held = {name for name, until in maintenance.held(folder).items() if time.time() < until}
+    # On these somebody works, and what they do to it is theirs; or there is nothing that they could run.
+    why_not = {name: "in maintenance" for name, until in maintenance.held(folder).items() if time.time() < until}
+    held = why_not | dict.fromkeys(without_release(stack, folder), "no release is deployed")
     start, stop = ({name: why for name, why in names.items() if name not in held} for names in (found.start, found.stop))
-    kept = [f"{name}: in maintenance, neither started nor stopped" for name in sorted(held & (found.start.keys() | found.stop.keys()))]
+    kept = [f"{name}: {held[name]}, neither started nor stopped" for name in sorted(held.keys() & (found.start.keys() | found.stop.keys()))]
     said = [f"{verb} {name}: {why}" for verb, names in (("start", start), ("stop", stop)) for name, why in names.items()]
     return {"start": start, "stop": stop, "wanted": dict(found.wanted), "said": [*said, *kept, *seen.notes, *found.notes]}
 

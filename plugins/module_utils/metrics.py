@@ -31,8 +31,8 @@ CPU = (
 )
 MEMORY = "max by (layer, name) (100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes))"
 LOAD = "max by (layer, name) (node_load1)"
-# Per HAProxy backend, which bears the name of its layer. The mean of three scrapes: a single one may be a hiccup.
-QUEUE = "sum by (proxy) (avg_over_time(haproxy_backend_current_queue[15s]))"
+# Per HAProxy backend, which bears the name of its layer. The mean of two scrapes: a single one may be a hiccup, and visitors do not wait for a third.
+QUEUE = "sum by (proxy) (avg_over_time(haproxy_backend_current_queue[10s]))"
 SESSIONS = "sum by (proxy) (rate(haproxy_backend_sessions_total[30s]))"
 # Master and replica hold the same lists.
 BACKLOG = "sum(max by (key) (avg_over_time(redis_list_length[30s])))"

@@ -47,7 +47,7 @@ def deployed(before: Releases, digest: str, keep: int = KEEP) -> Releases:
 def target(before: Releases, wanted: str = "") -> str:
     """The digest of a rollback: the one before the current, or the wanted one (the beginning of its digest is enough)."""
     if not before.current:
-        raise ReleaseError("nothing was deployed yet: there is nothing to go back to; run playbooks/deploy.yml")
+        raise ReleaseError("nothing is deployed: there is nothing to go back to; run playbooks/deploy.yml")
     if not before.older:
         raise ReleaseError(
             f"release {before.current[:12]} is the oldest that is kept; expected an older one to go back to. "
@@ -62,6 +62,16 @@ def target(before: Releases, wanted: str = "") -> str:
             f"expected one of: {', '.join(one[:12] for one in before.history if one != before.current)}"
         )
     return found[0]
+
+
+def contracted(before: Releases) -> Releases:
+    """After the database lost what only older releases used: there is no way back to them."""
+    return Releases(before.current, (before.current,) if before.current else ())
+
+
+def undeployed(before: Releases) -> Releases:
+    """After the app was removed from every host: nothing is pinned, and nothing is there to go back to."""
+    return Releases()
 
 
 def rolled_back(before: Releases, digest: str) -> Releases:

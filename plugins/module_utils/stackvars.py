@@ -83,6 +83,8 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
             }
             for one in stack.instances
         ],
+        # Visitors and tasks that wait are answered at the next tick: these stacks look more often.
+        "stack_scales_by_demand": any(one.enable and {one.up.queue, one.up.backlog} != {None} for one in stack.loads.values()),
         "stack_release_digest": str(state.release.get("digest") or ""),
         "stack_mount_namespaces": bool(state.machine.get("mount_namespaces", True)),
         "stack_containers_conf": str(state.machine.get("containers_conf") or ""),

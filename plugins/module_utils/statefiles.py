@@ -22,6 +22,7 @@ TICK = "tick.json"  # what scale.yml remembers from one minute to the next
 HEALS = "heals.json"  # what heal.yml remembers of each host
 MAINTENANCE = "maintenance.json"  # on whom a person works: name -> until when
 LEASE = "lease.json"  # who scales just now
+LAST_EVENT = "event.json"  # the last lifecycle event: {event, instances}; what playbooks/event.yml takes with -e @event.json
 RELEASE = "release.json"  # what runs: {digest, previous}
 KEPT_STARTS = 50  # of each layer
 
@@ -77,9 +78,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 def record(
     folder: Path, now: datetime, actor: str, online: Mapping[str, str], offline: Mapping[str, str],
-    failed: Mapping[str, str], layers: Mapping[str, str], seconds: Mapping[str, float],
+    failed: Mapping[str, str], layers: Mapping[str, str], seconds: Mapping[str, float], overran: Iterable[str] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Write down who came and went: `online`, `offline` and `failed` are name -> cause. Returns the lines for the log."""
+    """Write down who came and went: `online`, `offline` and `failed` are name -> cause; of those that went, `overran` did not
+    end their requests in time. Returns the lines for the log."""
+    late = set(overran)
     with locked(folder):
         here, starts, failures = read(folder / ONLINE), read(folder / STARTS), read(folder / FAILURES)
         lines = []
@@ -93,6 +96,8 @@ def record(
                 line |= {"layer": layers.get(name, ""), "cause": cause, "before": before, "after": after}
                 if name in seconds:
                     line["seconds"] = round(seconds[name], 1)
+                if verb == "stop" and name in late:
+                    line["overran"] = True
                 lines.append(line)
         for name, cause in online.items():
             here.setdefault(name, {"since": now.isoformat(timespec="seconds"), "cause": cause, "actor": actor})
@@ -108,4 +113,20 @@ def record(
         write(folder / FAILURES, failures)
         write(folder / STARTS, starts)
         append(folder / EVENTS, lines)
+        for event, names in (("shutdown", offline), ("setup", online)):
+            if names:
+                write(folder / LAST_EVENT, {"event": event, "instances": sorted(names)})
         return lines
+
+
+def note(
+    folder: Path, now: datetime, actor: str, event: str, instances: Mapping[str, str], cause: str, again: bool = True, **more: str,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Write down a lifecycle event of the instances (name -> layer); with `again` it can be run again from LAST_EVENT."""
+    line = {"time": now.isoformat(timespec="seconds"), "actor": actor, "verb": event, "cause": cause} | more
+    lines = [line | {"instance": name, "layer": layer} for name, layer in instances.items()]
+    with locked(folder):
+        append(folder / EVENTS, lines)
+        if again:
+            write(folder / LAST_EVENT, {"event": event, "instances": sorted(instances)})
+    return lines

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: chosen
 short_description: Check which instances are to be started or stopped, and be the only run that does so
 description:
-  - Refuses names that are not in the stack, and to stop what must always run.
+  - Refuses names that are not in the stack, and to stop or shut down what must always run.
   - Takes the lease of the stack, which ends with this run of ansible-playbook. Runs on the control node.
 author: Trust Stack (@trust-stack)
 version_added: "0.2.0"
@@ -15,7 +15,7 @@ options:
   verb:
     description: What is going to be done.
     type: str
-    choices: [start, stop]
+    choices: [start, stop, shutdown]
     required: true
   names:
     description: Names of instances; a text is split at commas and spaces, and a mapping has the cause of each.
@@ -73,13 +73,13 @@ began:
   type: float
 """
 
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+from ansible_collections.trust.stack.plugins.module_utils.names import split
 
 
 class ChoiceError(Exception):
@@ -88,17 +88,16 @@ class ChoiceError(Exception):
 
 def check(verb: str, given: Any, instances: list[dict[str, Any]], force: bool) -> list[str]:
     """The chosen names, each once. ChoiceError for a name that is unknown, or that must not be stopped."""
-    words = re.split(r"[,\s]+", given) if isinstance(given, str) else [str(word) for word in given or []]
-    names = list(dict.fromkeys(word for word in words if word))
+    names = split(given)
     known = {one["name"]: one for one in instances}
     movable = [one["name"] for one in instances if one["type"] != "always"]
     for name in names:
         if name not in known:
             raise ChoiceError(f"{verb}: there is no instance {name!r}; expected one of: {', '.join(movable or known)}. Add it to stack.yml first")
-        if verb == "stop" and known[name]["type"] == "always" and not force:
+        if verb != "start" and known[name]["type"] == "always" and not force:
             raise ChoiceError(
-                f"stop: {name} is of type always; expected one of: {', '.join(movable) or 'none, the stack has no time or load instances'}. "
-                "To stop it all the same, for a repair: -e force=true"
+                f"{verb}: {name} is of type always; expected one of: {', '.join(movable) or 'none, the stack has no time or load instances'}. "
+                "When it has to be, for a repair: -e force=true"
             )
     return names
 
@@ -106,7 +105,7 @@ def check(verb: str, given: Any, instances: list[dict[str, Any]], force: bool) -
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "verb": {"type": "str", "choices": ["start", "stop"], "required": True},
+            "verb": {"type": "str", "choices": ["start", "stop", "shutdown"], "required": True},
             "names": {"type": "raw", "required": True},
             "instances": {"type": "list", "elements": "dict", "required": True},
             "state_dir": {"type": "path", "required": True},

@@ -55,12 +55,12 @@ held:
   sample: {app-a-1: "2027-03-12T10:00:00+00:00"}
 """
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trust.stack.plugins.module_utils import maintenance, statefiles
+from ansible_collections.trust.stack.plugins.module_utils.names import split
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
     )
     given = module.params
     layers = {one["name"]: one["layer"] for one in given["instances"]}
-    hold, release = ([word for word in dict.fromkeys(re.split(r"[,\s]+", given[key])) if word] for key in ("hold", "release"))
+    hold, release = (split(given[key]) for key in ("hold", "release"))
     if unknown := [name for name in hold if name not in layers]:
         module.fail_json(msg=f"hold: there is no instance {unknown[0]!r}; expected some of: {', '.join(layers)}")
     if not 0 < given["minutes"] <= 7 * 24 * 60:

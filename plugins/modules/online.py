@@ -36,6 +36,11 @@ options:
     description: The layer of each name.
     type: dict
     default: {}
+  overran:
+    description: Of O(offline), those whose requests had not ended when they were stopped.
+    type: list
+    elements: str
+    default: []
   began:
     description: Seconds since the epoch at which the start began; the time to now is kept as the start's duration.
     type: float
@@ -77,6 +82,7 @@ def main() -> None:
             "state_dir": {"type": "path", "required": True},
             "actor": {"type": "str", "required": True},
             **{name: {"type": "dict", "default": {}} for name in names},
+            "overran": {"type": "list", "elements": "str", "default": []},
             "began": {"type": "float"},
         },
         supports_check_mode=True,
@@ -89,7 +95,7 @@ def main() -> None:
     try:
         events = statefiles.record(
             Path(given["state_dir"]), datetime.now(UTC), given["actor"], given["online"], given["offline"], given["failed"],
-            given["layers"], seconds,
+            given["layers"], seconds, given["overran"],
         )  # fmt: skip
     except (statefiles.StateError, OSError) as exc:
         module.fail_json(msg=str(exc))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from ansible_collections.trust.stack.plugins.module_utils import lease, statefil
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack, parse
 from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
+from ansible_collections.trust.stack.plugins.module_utils.stackfile_rules import SHOP
+
+WHILE = 3600  # seconds; looked at anew at each decision
 
 
 def holder(folder: Path, check_mode: bool) -> lease.Holder | None:
@@ -24,6 +28,13 @@ def holder(folder: Path, check_mode: bool) -> lease.Holder | None:
 def stack_of(given: dict[str, Any]) -> Stack:
     file = Path(given["stack_file"])
     return parse(file.read_text(encoding="utf-8-sig"), str(file))
+
+
+def without_release(stack: Stack, folder: Path) -> dict[str, float]:
+    """Instances that have nothing to run since undeploy.yml: name -> until when they are left alone (epoch seconds)."""
+    state = statefiles.read(folder / statefiles.RELEASE)
+    undeployed = bool(state) and not state.get("digest")  # before the first deploy there is no file
+    return {one.name: time.time() + WHILE for one in stack.instances if undeployed and one.layer in SHOP}
 
 
 class DecidingAction(ActionBase):

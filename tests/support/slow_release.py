@@ -2,7 +2,8 @@
 
     python -m support.slow_release FOLDER [MARK]      writes an app folder that a deploy can take as its source
 
-MARK makes it another release. The mark "sick" makes one whose health says 500, "broken" one that does not start at all.
+MARK makes it another release. The mark "sick" makes one whose health says 500, "broken" one that does not start at all,
+"unmigratable" one whose migration fails, "contract" one with a migration that must wait until it is asked for.
 """
 
 from __future__ import annotations
@@ -67,6 +68,18 @@ def includeme(config):
 '''
 
 
+MIGRATION = '''from alembic import op
+
+revision = "{version}"
+down_revision = "{last}"
+phase = "{phase}"
+
+
+def upgrade():
+    op.execute("{statement}")
+'''
+
+
 def make(folder: Path, mark: str = "one") -> Path:
     """An app folder; AssertionError when the app has changed so that the test's parts find no place in it."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,6 +92,12 @@ def make(folder: Path, mark: str = "one") -> Path:
         put(source / "web/status.py", 'return Response("ok\\n", content_type="text/plain")', 'return Response("sick\\n", status=500)')
     if mark.startswith("broken"):
         put(source / "wsgi.py", "app = create_app", 'raise SystemExit("this release is broken on purpose")\napp = create_app')
+    if mark.startswith(("unmigratable", "contract")):
+        last = sorted((source / "migrations/versions").glob("0*.py"))[-1].name[:4]
+        statement = "THIS IS NO SQL" if mark.startswith("unmigratable") else "DROP TABLE IF EXISTS slow_contracted"
+        version = f"{int(last) + 1:04}"
+        (source / f"migrations/versions/{version}_test.py").write_text(MIGRATION.format(
+            version=version, last=last, phase="expand" if mark.startswith("unmigratable") else "contract", statement=statement), encoding="utf-8")
     return folder
 
 

@@ -139,6 +139,11 @@ class Stack:
         path = Path(self.var("stack_state_dir")) / "events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def hook_events(self, host: str, since: float) -> list[tuple[float, str]]:
+        """The lifecycle events in which the layer's own steps ran on the host since then: when, and which."""
+        lines = self.ssh(host, "cat /var/lib/hook-events || true").splitlines()
+        return [(float(at), event) for at, event in (line.split() for line in lines) if float(at) > since]
+
     def running(self) -> set[str]:
         """Instances whose machines run."""
         names = self.podman("ps", "--filter", f"name=^{self.var('stack_name')}-", "--format", "{{.Names}}").split()
@@ -160,10 +165,11 @@ class Stack:
         return holders[0]
 
     def query(self, sql: str) -> str:
-        """The first value of a query's answer through the one-writer endpoint, asked from an app host as the app asks."""
+        """The first value of a query's answer (empty without one) through the one-writer endpoint, asked from an app host as the app asks."""
         program = (
             f"import pymysql; c = pymysql.connect(host={self.virtual_ip!r}, user='boxoffice', "
-            f"password={self.secret('boxoffice_database')!r}, database='boxoffice').cursor(); c.execute({sql!r}); print(c.fetchone()[0])"
+            f"password={self.secret('boxoffice_database')!r}, database='boxoffice', autocommit=True).cursor(); "
+            f"c.execute({sql!r}); print((c.fetchone() or [''])[0])"
         )
         return self.ssh(self.hosts("app")[0], f"/srv/boxoffice/current/venv/bin/python -c {shlex.quote(program)}").strip()
 

@@ -236,3 +236,10 @@ def test_who_comes_and_goes_is_offline_until_it_was_started(stack: Path) -> None
     assert {one["name"] for one in host["stack_instances"] if not one["online"]} == {"app-a-2"}
     assert host["stack_release_digest"] == "abc"
     assert {name: one["ansible_host"] for name, one in said["_meta"]["hostvars"].items()} == before, "nobody moves"
+
+
+@pytest.mark.parametrize(("threshold", "often"), [("CpuThreshold: 60", False), ("QueueThreshold: 0", True), ("BacklogThreshold: 40", True)])
+def test_a_stack_that_scales_by_what_waits_says_so(stack: Path, threshold: str, often: bool) -> None:
+    layer = f"  app: {{instances: {{always: 2, load: 2}}, load: {{Enable: true, UpScaling: {{{threshold}}}}}}}"
+    (stack / "stack.yml").write_text(LOCAL.replace("  app: 2", layer), encoding="utf-8")
+    assert listed(stack)["_meta"]["hostvars"]["app-a-1"]["stack_scales_by_demand"] is often

@@ -117,3 +117,11 @@ def test_while_another_run_moves_instances_nobody_is_healed(pages: dict[str, Any
     found = decide(where, check_mode=False)
     assert found["restart_services"] == {} and "leaves it to it" in found["said"][0]
     assert not (tmp_path / statefiles.HEALS).exists()
+
+
+@pytest.mark.parametrize(("digest", "healed"), [("", []), ("a1b2", ["app-b-1"])])
+def test_where_nothing_is_deployed_no_app_is_healed(pages: dict[str, Any], tmp_path: Path, digest: str, healed: list[str]) -> None:
+    (tmp_path / "stack.yml").write_text(STATIC)
+    statefiles.write(tmp_path / statefiles.RELEASE, {"digest": digest, "history": []})
+    found = decide(given(pages["port"], stack_file=str(tmp_path / "stack.yml"), state_dir=str(tmp_path)), check_mode=False)
+    assert list(found["restart_services"]) == healed

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.trust.stack.plugins.module_utils.releases import ReleaseError, Releases, deployed, read, rolled_back, target
+from ansible_collections.trust.stack.plugins.module_utils.releases import (
+    ReleaseError,
+    Releases,
+    contracted,
+    deployed,
+    read,
+    rolled_back,
+    target,
+    undeployed,
+)
 
 NONE = Releases()
 
@@ -45,10 +54,23 @@ def test_a_release_is_named_by_the_beginning_of_its_digest() -> None:
     for wrong in ("a", "zz", "cc3"):
         with pytest.raises(ReleaseError, match="expected one of: ab2, aa1"):
             target(now, wrong)
-    with pytest.raises(ReleaseError, match="nothing was deployed yet"):
+    with pytest.raises(ReleaseError, match="nothing is deployed"):
         target(NONE)
 
 
 def test_a_state_of_an_earlier_version_has_its_own_release_as_history() -> None:
     assert read({"digest": "a"}) == Releases("a", ("a",))
     assert read({}) == NONE
+
+
+def test_after_a_contract_there_is_no_way_back() -> None:
+    assert contracted(after(*"abc")) == Releases("c", ("c",))
+    with pytest.raises(ReleaseError, match="oldest that is kept"):
+        target(contracted(after(*"abc")))
+    assert contracted(NONE) == NONE
+
+
+def test_after_an_undeploy_nothing_is_pinned_and_a_deploy_begins_anew() -> None:
+    with pytest.raises(ReleaseError, match=r"nothing is deployed.*run playbooks/deploy\.yml"):
+        target(undeployed(after(*"abc")))
+    assert deployed(undeployed(after(*"abc")), "a") == Releases("a", ("a",))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.trust.stack.plugins.module_utils import statefiles
-from ansible_collections.trust.stack.plugins.module_utils.statefiles import StateError, record
+from ansible_collections.trust.stack.plugins.module_utils.statefiles import StateError, note, record
 
 NOW = datetime(2027, 3, 12, 9, 30, tzinfo=UTC)
 LAYERS = {"app-a-2": "app", "worker-a-2": "worker"}
@@ -58,3 +58,24 @@ def test_a_damaged_file_is_named_with_its_mend_and_left_alone(tmp_path: Path, te
     with pytest.raises(StateError, match=r"online\.json.*mend:"):
         record(tmp_path, NOW, "x", {"app-a-2": "c"}, {}, {}, LAYERS, {})
     assert (tmp_path / statefiles.ONLINE).read_text() == text
+
+
+def test_whose_requests_outlasted_the_drain_is_in_the_line_of_its_stop(tmp_path: Path) -> None:
+    record(tmp_path, NOW, "x", dict.fromkeys(LAYERS, "c"), {}, {}, LAYERS, {})
+    record(tmp_path, NOW, "x", {}, dict.fromkeys(LAYERS, "c"), {}, LAYERS, {}, overran=["app-a-2"])
+    assert {one["instance"]: one.get("overran") for one in events(tmp_path)[2:]} == {"app-a-2": True, "worker-a-2": None}
+
+
+def test_the_last_event_is_kept_to_be_run_again(tmp_path: Path) -> None:
+    def last() -> dict[str, object]:
+        return statefiles.read(tmp_path / statefiles.LAST_EVENT)
+
+    record(tmp_path, NOW, "start.yml", dict.fromkeys(LAYERS, "c"), {}, {}, LAYERS, {})
+    assert last() == {"event": "setup", "instances": ["app-a-2", "worker-a-2"]}
+    note(tmp_path, NOW, "start.yml", "configure", {"app-a-1": "app"}, "others came")
+    assert last() == {"event": "configure", "instances": ["app-a-1"]}
+    record(tmp_path, NOW, "stop.yml", {}, {"app-a-2": "c"}, {}, LAYERS, {})
+    assert last() == {"event": "shutdown", "instances": ["app-a-2"]}
+    assert events(tmp_path)[2] == {
+        "time": "2027-03-12T09:30:00+00:00", "actor": "start.yml", "verb": "configure", "instance": "app-a-1", "layer": "app", "cause": "others came",
+    }  # fmt: skip

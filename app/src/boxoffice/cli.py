@@ -16,7 +16,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="boxoffice", description="The box office's housekeeping.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("migrate", help="bring the database's tables to the newest version")
+    migrate = commands.add_parser("migrate", help="bring the database to what this release needs")
+    migrate.add_argument(
+        "--contract",
+        action="store_true",
+        help="and take away what older releases used; only once none of them runs any more",
+    )
     organiser = commands.add_parser("organiser", help="create or update an organiser")
     organiser.add_argument("--email", required=True)
     commands.add_parser("check", help="read the settings, name what is wrong and the mend")
@@ -44,7 +49,7 @@ def _run(known: argparse.Namespace, rest: list[str], settings: Settings) -> int:
 
         return watchdog(settings, rest) or 0
     if known.command == "migrate":
-        return _migrate(settings)
+        return _migrate(settings, known.contract)
     if known.command == "organiser":
         return _organiser(settings, known.email, sys.stdin.readline().rstrip("\n"))
     print("the settings are complete")
@@ -59,10 +64,19 @@ def _engine(settings: Settings) -> "Engine":
     return make_engine(settings)
 
 
-def _migrate(settings: Settings) -> int:
-    from boxoffice.migrations import upgrade
+def _migrate(settings: Settings, contract: bool) -> int:
+    from boxoffice.migrations import MigrationError, upgrade
 
-    print("changed" if upgrade(_engine(settings)) else "unchanged")
+    try:
+        done = upgrade(_engine(settings), contract)
+    except MigrationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if done.newer:
+        print(f"the database is at version {done.newer}, which a newer release brought; it stays")
+    for version in done.held:
+        print(f"version {version} is a contract: held back until `boxoffice migrate --contract`")
+    print("changed" if done.changed else "unchanged")
     return 0
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,56 @@ def test_a_rollback_to_what_is_not_kept_is_refused_with_what_is(stack: Stack, go
     said = " ".join(stack.failing_play("playbooks/rollback.yml", "-e", "release=0000").split())
     assert "found '0000', which is no kept release other than the current one; expected one of:" in said
     assert good[0][:12] in said
+
+
+def test_a_migration_that_fails_leaves_the_old_release_everywhere(stack: Stack, good: list[str], tmp_path: Path) -> None:
+    before, runs = stack.state("release"), everywhere(stack)
+    said = stack.failing_play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', 'unmigratable')}")
+    assert "THIS IS NO SQL" in said
+    assert everywhere(stack) == runs
+    assert stack.state("release") == before
+
+
+def test_a_contract_waits_until_it_is_asked_for_and_ends_the_way_back(stack: Stack, good: list[str], tmp_path: Path) -> None:
+    source = f"release_source={make(tmp_path / 'app', 'contract')}"
+    stack.query("CREATE TABLE IF NOT EXISTS slow_contracted (id INT PRIMARY KEY)")
+    stack.play("playbooks/deploy.yml", "-e", source)
+    assert stack.query("SHOW TABLES LIKE 'slow_contracted'") == "slow_contracted"
+    assert len(stack.state("release")["history"]) > 1
+    version = stack.query("SELECT version_num FROM alembic_version")
+    try:
+        stack.play("playbooks/deploy.yml", "-e", source, "-e", "contract=true")
+        assert stack.query("SHOW TABLES LIKE 'slow_contracted'") in ("", "None")
+        assert stack.state("release")["history"] == [stack.state("release")["digest"]]
+        assert "is the oldest that is kept" in stack.failing_play("playbooks/rollback.yml")
+    finally:  # for the tests that run on this stack after it
+        stack.query(f"UPDATE alembic_version SET version_num = '{version}'")
+        stack.play("playbooks/deploy.yml")
+
+
+def test_an_event_is_run_again_from_what_was_kept(stack: Stack, good: list[str]) -> None:
+    began = time.time()
+    (tmp := Path(stack.var("stack_state_dir")) / "event.json").write_text('{"event": "configure", "instances": ["app-b-1"]}')
+    for _again in range(2):
+        stack.play("playbooks/event.yml", "-e", f"@{tmp}")
+    assert [event for _at, event in stack.hook_events("app-b-1", began)] == ["configure", "configure"]
+    assert stack.hook_events("app-a-1", began) == []
+    stack.play("playbooks/event.yml", "-e", "event=deploy", "-e", "instances=app-a-1")
+    assert [event for _at, event in stack.hook_events("app-a-1", began)] == ["deploy"]
+    assert "expected setup, configure or deploy" in " ".join(stack.failing_play("playbooks/event.yml", "-e", "event=shutdown").split())
+
+
+def test_an_undeploy_closes_the_shop_until_the_next_deploy(stack: Stack, good: list[str]) -> None:
+    assert "confirm: found nothing" in " ".join(stack.failing_play("playbooks/undeploy.yml").split())
+    began = time.time()
+    stack.play("playbooks/undeploy.yml", "-e", "confirm=site")
+    try:
+        assert [event for _at, event in stack.hook_events("app-a-1", began)] == ["undeploy"]
+        assert {stack.ssh(host, "ls /srv/boxoffice/releases /etc/boxoffice/env 2>/dev/null || true") for host in (*APPS, *WORKERS)} == {""}
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(stack.url, timeout=5)
+        assert "restart" not in stack.play("playbooks/heal.yml")
+    finally:
+        stack.play("playbooks/deploy.yml")
+    assert urllib.request.urlopen(stack.url, timeout=5).status == 200
+    assert len(everywhere(stack)) == 1

@@ -57,7 +57,7 @@ def forget(stack: Stack) -> None:
 
 
 def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, evening: None) -> None:
-    began = len(stack.events())
+    began, began_at = len(stack.events()), time.time()
     tick(stack, FRIDAY.format(0))
     assert movable(stack) == RUSH
     for name in ("app-a-2", "app-b-2"):
@@ -68,6 +68,12 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
 
     assert watched(stack) >= RUSH
 
+    # A burst of three is one configure of each of the others, and that comes when all of them are in.
+    own, others = stack.hook_events("app-a-2", began_at), stack.hook_events("app-a-1", began_at)
+    assert [event for _at, event in own] == ["setup", "deploy", "configure"]
+    assert [event for _at, event in others] == ["configure"]
+    assert others[0][0] > own[1][0]
+
     again = tick(stack, FRIDAY.format(1))
     assert "changed=0" in again
     assert "starting" not in again
@@ -76,7 +82,7 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     assert movable(stack) == set()
     assert server_states(stack, "app-a-2") == {"MAINT"}
     assert watched(stack) & RUSH == set()
-    events = stack.events()[began:]
+    events = [one for one in stack.events()[began:] if one["verb"] != "configure"]
     assert {(one["verb"], one["instance"], one["actor"]) for one in events} == {
         (verb, name, "scale.yml") for verb in ("start", "stop") for name in RUSH}  # fmt: skip
     assert {one["cause"] for one in events if one["verb"] == "start"} == {"window 'friday rush' until 12:00 Europe/Dublin"}
@@ -117,6 +123,17 @@ def test_from_two_to_six_and_back_under_load_breaks_no_request_and_no_task(stack
     assert rush.failed == []
     assert rush.refused == []
     assert set(rush.settled().values()) == {(1, 1)}
+
+
+def test_a_request_that_outlasts_the_drain_is_told_and_still_answered(stack: Stack, evening: None, slow: None) -> None:
+    stack.play("playbooks/start.yml", "-e", "start=app-a-2")
+    began = len(stack.events())
+    with Rush(stack, [Kind("/slow/12", 3, 40)]) as rush:
+        time.sleep(3)
+        said = stack.play("playbooks/stop.yml", "-e", "stop=app-a-2", "-e", "stack_drain_timeout=2")
+    assert "app-a-2 still had" in said
+    assert [one.get("overran") for one in stack.events()[began:] if one["verb"] == "stop"] == [True]
+    assert rush.failed == []
 
 
 @pytest.fixture(scope="session")

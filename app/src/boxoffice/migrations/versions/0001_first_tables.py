@@ -10,6 +10,7 @@ from boxoffice.db import UtcDateTime
 
 revision = "0001"
 down_revision = None
+phase = "expand"
 
 TABLE: dict[str, Any] = {
     "mysql_engine": "InnoDB",

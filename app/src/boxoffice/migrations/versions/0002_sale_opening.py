@@ -12,6 +12,7 @@ from boxoffice.db import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
+phase = "expand"
 
 
 def upgrade() -> None:
