@@ -1,0 +1,50 @@
+# Copyright (c) Trust Stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who will be late, asked inside ansible-playbook, beside a start that may hang."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.trust.stack.plugins.action.tick import instant
+from ansible_collections.trust.stack.plugins.module_utils.lateness import alerts, late, raise_alerts
+from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, look
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, stack_of, without_release
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "stack_file": {"type": "path", "required": True},
+    "state_dir": {"type": "path", "required": True},
+    "balancers": {"type": "list", "elements": "dict", "default": []},
+    "stats_port": {"type": "int", "default": 8404},
+    "events_url": {"type": "str", "default": ""},
+    "containers_conf": {"type": "str", "default": ""},
+    "alerts_url": {"type": "str", "default": ""},
+    "now": {"type": "str", "default": ""},
+}
+
+
+def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    folder = Path(given["state_dir"])
+    if not folder.is_dir():
+        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+    stack = stack_of(given)
+    if not stack.schedules or without_release(stack, folder):
+        return {"late": [], "said": []}
+    now = instant(given["now"]) or datetime.now(UTC)
+    seen = look(stack, folder, given | {"metrics_url": ""})
+    serving = seen.observed.powered & seen.observed.online - seen.observed.out
+    found = late(seen.schedules, now, serving)
+    problem = ""
+    if found and given["alerts_url"] and not check_mode:
+        problem = raise_alerts(given["alerts_url"], alerts(stack.name, found, datetime.now(UTC)))
+    return {"late": [one.layer for one in found], "said": [*map(str, found), *([problem] if problem else [])]}
+
+
+class ActionModule(DecidingAction):
+    ARGUMENTS = ARGUMENTS
+    LEFT_ALONE = "nobody was told"
+
+    def decide(self, given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+        return decide(given, check_mode)
