@@ -25,8 +25,8 @@ UNSANDBOXED = "unsandboxed"
 OFFLINE = "offline"
 # Filled by start.yml, stop.yml, deploy.yml and heal.yml while they run; here so that a play on an empty one is no warning.
 MOVING = (
-    "to_start", "starting_control", "starting", "starting_balancers", "started",
-    "to_stop", "stopping_control", "stopping", "stopping_balancers", "telling", "telling_monitor",
+    "to_start", "starting_control", "starting", "starting_balancers", "starting_monitor", "starting_others", "started",
+    "to_stop", "stopping_control", "stopping", "stopping_balancers", "stopping_monitor", "stopping_others",
     "settled_app", "settled_worker", "rollout_canary", "rollout_app", "rollout_worker", "rollout_done", "rollout_failed", "to_heal", "healing",
     "event_setup", "event_configure", "event_deploy",
 )  # fmt: skip

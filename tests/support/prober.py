@@ -29,12 +29,16 @@ class Report:
 
 
 class Prober:
-    """GETs one page at `rate` a second from entering until leaving; then `report` is complete."""
+    """GETs one page at `rate` a second from entering until leaving; then `report` is complete.
 
-    def __init__(self, url: str, rate: float = 20, timeout: float = 10, connect_timeout: float | None = None) -> None:
+    With `connections` the requests share so many, which are kept alive; else each has one of its own.
+    """
+
+    def __init__(self, url: str, rate: float = 20, timeout: float = 10, connections: int = 0) -> None:
         parts = urlsplit(url)
         self.host, self.path = parts.netloc, parts.path or "/"
-        self.rate, self.timeout, self.connect_timeout = rate, timeout, connect_timeout or timeout
+        self.rate, self.timeout = rate, timeout
+        self.connections = connections
         self.report = Report()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -53,6 +57,11 @@ class Prober:
             thread.join()
 
     def _run(self) -> None:
+        if self.connections:
+            self._open = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in range(self.connections)]
+            for thread in self._open:
+                thread.start()
+            return
         number = 0
         while not self._stop.wait(max(0.0, self._began + number / self.rate - time.monotonic())):
             number += 1
@@ -60,19 +69,33 @@ class Prober:
             thread.start()
             self._open = [t for t in self._open if t.is_alive()] + [thread]
 
+    def _keep(self, one: int) -> None:
+        """One connection's share of the rate; it is opened anew only after a failure."""
+        pause = self.connections / self.rate
+        connection = http.client.HTTPConnection(self.host, timeout=self.timeout)
+        number = 0
+        while not self._stop.wait(max(0.0, self._began + (number + one / self.connections) * pause - time.monotonic())):
+            number += 1
+            self._ask(connection, {})
+        connection.close()
+
     def _one(self) -> None:
+        connection = http.client.HTTPConnection(self.host, timeout=self.timeout)
+        self._ask(connection, {"Connection": "close"})
+        connection.close()
+
+    def _ask(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> None:
         began = time.monotonic()
         problem = ""
         try:
-            connection = http.client.HTTPConnection(self.host, timeout=self.timeout)
-            connection.request("GET", self.path, headers={"Connection": "close"})
+            connection.request("GET", self.path, headers=headers)
             answer = connection.getresponse()
             answer.read()
             if answer.status != 200:
                 problem = f"status {answer.status}"
-            connection.close()
         except (OSError, http.client.HTTPException) as exc:
             problem = f"{type(exc).__name__}: {exc}"
+            connection.close()
         ended = time.monotonic()
         with self._lock:
             self.report.sent += 1

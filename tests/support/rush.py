@@ -17,6 +17,7 @@ class Kind:
     path: str
     rate: float  # a second
     timeout: float = 15
+    connections: int = 0  # kept alive; 0: each request has one of its own
 
 
 class Rush:
@@ -24,7 +25,7 @@ class Rush:
 
     def __init__(self, stack: Stack, kinds: list[Kind], task_every: float = 0, task_seconds: float = 30, first_task: int = 0) -> None:
         self.stack, self.task_every, self.task_seconds = stack, task_every, task_seconds
-        self.clients = {kind.path: Prober(stack.url + kind.path, kind.rate, kind.timeout) for kind in kinds}
+        self.clients = {kind.path: Prober(stack.url + kind.path, kind.rate, kind.timeout, connections=kind.connections) for kind in kinds}
         self.sent: list[int] = []
         self.refused: list[str] = []
         self._numbers = count(first_task or int(time.time()) % 1_000_000 * 1000)  # the ledger remembers earlier ones
