@@ -68,7 +68,7 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     assert len({stack.release(host) for host in (*stack.hosts("app"), *RUSH)}) == 1
     assert stack.ssh("app-a-2", "cat /var/lib/hook-setup").strip() == "setup of app"
 
-    assert watched(stack) >= RUSH
+    wait_until(lambda: watched(stack) >= RUSH, "they are watched", 20)  # Prometheus looks at its list every 5 s
 
     # A burst of three is one configure of each of the others, and that comes when all of them are in.
     own, others = stack.hook_events("app-a-2", began_at), stack.hook_events("app-a-1", began_at)
@@ -83,7 +83,7 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     tick(stack, EVENING.format(1))
     assert movable(stack) == set()
     assert server_states(stack, "app-a-2") == {"MAINT"}
-    assert watched(stack) & RUSH == set()
+    wait_until(lambda: watched(stack) & RUSH == set(), "nobody is told that they are off", 20)
     events = [one for one in stack.events()[began:] if one["verb"] != "configure"]
     assert {(one["verb"], one["instance"], one["actor"]) for one in events} == {
         (verb, name, "scale.yml") for verb in ("start", "stop") for name in RUSH}  # fmt: skip
@@ -167,7 +167,9 @@ def test_visitors_who_wait_bring_an_instance_and_it_serves_them(stack: Stack, by
         assert decided, said
         name = min(decided)
         assert "queue" in events[0]["cause"]
-        wait_until(lambda: served(stack, name), f"{name} serves", 20)
+        balancer = stack.active_balancer()
+        before = int(stack.stat(balancer, f"app/{name}", "stot"))
+        wait_until(lambda: int(stack.stat(balancer, f"app/{name}", "stot")) > before, f"visitors reach {name}", 20)
     stack.play("playbooks/stop.yml", "-e", f"stop={','.join(decided)}")
     print(f"\nqueue: decided {min(decided.values()):.1f} s after the rush began; {events[0]['cause']}; {rush}", file=sys.stderr)
     assert rush.failed == []
