@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from test_inventory_stack import ROOT, ansible
 from test_stackfile import STATIC
 
@@ -56,3 +57,11 @@ def test_by_hand_and_by_the_plugin_are_the_same(tmp_path: Path) -> None:
     assert {name: {key: one[key] for key in contract} for name, one in by_hand.items()} == {
         name: {key: one[key] for key in contract} for name, one in by_plugin.items()
     }
+
+
+@pytest.mark.parametrize("words", [("scale.yml",), ("start.yml", "-e", "start=app-a-1"), ("plan.yml",)])
+def test_what_needs_a_stack_file_says_so_with_the_mend(tmp_path: Path, words: tuple[str, ...]) -> None:
+    ran = ansible(tmp_path, "playbook", "-i", str(ROOT / "inventories/static/hosts.yml"), str(ROOT / "playbooks" / words[0]), *words[1:])
+    assert ran.returncode != 0
+    said = " ".join((ran.stdout + ran.stderr).split())
+    assert "This inventory is no stack file" in said and "`provider: static`" in said, said
