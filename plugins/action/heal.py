@@ -10,15 +10,10 @@ from typing import Any
 
 from ansible_collections.trust.stack.plugins.module_utils import healing, maintenance, observe_health, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of, without_release
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, stack_of, without_release
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "stack_file": {"type": "path", "required": True},
-    "state_dir": {"type": "path", "required": True},
-    "balancers": {"type": "list", "elements": "dict", "default": []},
-    "stats_port": {"type": "int", "default": 8404},
+ARGUMENTS = LOOKS_AT | {
     "status_url": {"type": "str", "default": ""},
-    "containers_conf": {"type": "str", "default": ""},
 }
 VERBS = {
     "restart_services": ("restart services", "services restarted"),

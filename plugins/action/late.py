@@ -11,15 +11,10 @@ from typing import Any
 from ansible_collections.trust.stack.plugins.action.tick import instant
 from ansible_collections.trust.stack.plugins.module_utils.lateness import alerts, late, raise_alerts
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, look
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, stack_of, without_release
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, stack_of, without_release
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "stack_file": {"type": "path", "required": True},
-    "state_dir": {"type": "path", "required": True},
-    "balancers": {"type": "list", "elements": "dict", "default": []},
-    "stats_port": {"type": "int", "default": 8404},
+ARGUMENTS = LOOKS_AT | {
     "events_url": {"type": "str", "default": ""},
-    "containers_conf": {"type": "str", "default": ""},
     "alerts_url": {"type": "str", "default": ""},
     "now": {"type": "str", "default": ""},
 }

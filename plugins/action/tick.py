@@ -14,16 +14,11 @@ from ansible_collections.trust.stack.plugins.module_utils import maintenance, st
 from ansible_collections.trust.stack.plugins.module_utils import plan as brain
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, clock, look
 from ansible_collections.trust.stack.plugins.module_utils.ticking import leads_of, remembered
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import DecidingAction, holder, stack_of, without_release
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, stack_of, without_release
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "stack_file": {"type": "path", "required": True},
-    "state_dir": {"type": "path", "required": True},
-    "balancers": {"type": "list", "elements": "dict", "default": []},
-    "stats_port": {"type": "int", "default": 8404},
+ARGUMENTS = LOOKS_AT | {
     "metrics_url": {"type": "str", "default": ""},
     "events_url": {"type": "str", "default": ""},
-    "containers_conf": {"type": "str", "default": ""},
     "now": {"type": "str", "default": ""},
 }
 

@@ -17,30 +17,10 @@ description:
   - Runs on the control node.
 author: Trust Stack (@trust-stack)
 version_added: "0.2.0"
+extends_documentation_fragment: [trust.stack.deciding]
 options:
-  stack_file:
-    description: The stack file.
-    type: path
-    required: true
-  state_dir:
-    description: The state folder of the stack.
-    type: path
-    required: true
-  balancers:
-    description: The balancers, each with name and address; their statistics page says how the servers are.
-    type: list
-    elements: dict
-    default: []
-  stats_port:
-    description: Port of their statistics page.
-    type: int
-    default: 8404
   status_url:
     description: Where the app says how old the last sign of each worker is.
-    type: str
-    default: ""
-  containers_conf:
-    description: Settings for podman, see M(trust.stack.podman_machine).
     type: str
     default: ""
 attributes:

@@ -12,30 +12,10 @@ description:
   - Changes nothing, and needs no lease - it is asked beside a start that may hang. Runs on the control node.
 author: Trust Stack (@trust-stack)
 version_added: "0.3.0"
+extends_documentation_fragment: [trust.stack.deciding]
 options:
-  stack_file:
-    description: The stack file.
-    type: path
-    required: true
-  state_dir:
-    description: The state folder of the stack.
-    type: path
-    required: true
-  balancers:
-    description: The balancers, each with name and address; their statistics page says whom they keep out.
-    type: list
-    elements: dict
-    default: []
-  stats_port:
-    description: Port of their statistics page.
-    type: int
-    default: 8404
   events_url:
     description: Where the app publishes its coming on-sales; needed by layers with C(on_sales).
-    type: str
-    default: ""
-  containers_conf:
-    description: Settings for podman, see M(trust.stack.podman_machine).
     type: str
     default: ""
   alerts_url:

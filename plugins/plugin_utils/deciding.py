@@ -15,6 +15,13 @@ from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack
 from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
 from ansible_collections.trust.stack.plugins.module_utils.stackfile_rules import SHOP
 
+LOOKS_AT: dict[str, dict[str, Any]] = {
+    "stack_file": {"type": "path", "required": True},
+    "state_dir": {"type": "path", "required": True},
+    "balancers": {"type": "list", "elements": "dict", "default": []},
+    "stats_port": {"type": "int", "default": 8404},
+    "containers_conf": {"type": "str", "default": ""},
+}
 WHILE = 3600  # seconds; looked at anew at each decision
 
 

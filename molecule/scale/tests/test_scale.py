@@ -91,6 +91,17 @@ def test_a_window_brings_its_instances_and_its_end_takes_them(stack: Stack, even
     print(f"\nfresh or stopped, side by side: {[one['seconds'] for one in events if one['verb'] == 'start']} s", file=sys.stderr)
 
 
+def test_of_who_will_miss_a_window_one_alert_tells_a_minute_before(stack: Stack, evening: None) -> None:
+    for second in (0, 50):
+        said = stack.play("playbooks/late.yml", "-e", f"late_now=2027-03-12T09:29:{second:02}+00:00")
+        assert "app: 2 of 2 will not be ready at 09:30 UTC" in said
+    with urllib.request.urlopen(f"http://{stack.address('monitor-c-1')}:9093/api/v2/alerts?filter=alertname=InstancesLate", timeout=5) as answer:
+        alerts = json.load(answer)
+    assert sorted((one["labels"]["layer"], one["labels"]["opens"]) for one in alerts) == [
+        ("app", "2027-03-12T09:30:00+00:00"), ("worker", "2027-03-12T09:30:00+00:00")]  # fmt: skip
+    assert "will not" not in stack.play("playbooks/late.yml", "-e", f"late_now={EVENING.format(5)}")
+
+
 def test_one_more_instance_fresh_and_stopped(stack: Stack, evening: None) -> None:
     """From the order to start to requests from both balancers."""
     stack.podman("rm", "--force", "--ignore", "--time", "0", stack.container("app-a-2"))
