@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,18 @@ class _Asked:
         return [layer for layer, one in self.stack.loads.items() if one.enable]
 
 
+def _published(url: str, folder: Path) -> dict[str, Any]:
+    """What the app publishes now; of one that does not answer what it said at the last tick."""
+    if url:
+        try:
+            found: dict[str, Any] = json.loads(observe.fetch(url))
+            observe.windows(found, 1)
+            return found
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass
+    return statefiles.read(folder / statefiles.ON_SALES)
+
+
 def planned(given: Mapping[str, Any]) -> Told:
     """The coming days by the clock. PlanError, StackFileError or StateError say what cannot be used, and the mend."""
     asked = _asked(given)
@@ -74,7 +87,7 @@ def simulated(given: Mapping[str, Any]) -> Told:
 def _asked(given: Mapping[str, Any]) -> _Asked:
     file, folder = Path(given["stack_file"]), Path(given["state_dir"])
     stack = stackfile.parse(_text(file, "stack_file"), str(file))
-    known = statefiles.read(folder / statefiles.ON_SALES)
+    known = _published(given.get("events_url") or "", folder)
     try:
         on_sales = observe.windows(known, 1) if known else None
         schedules = {layer: with_events(one, observe.windows(known, len(stack.layer(layer)))) for layer, one in stack.schedules.items()}

@@ -11,8 +11,7 @@ description:
     given, what they cost; as text, and as a page with the hours of the week as boxes.
   - Asks the same pure functions that decide at every tick of playbooks/scale.yml. A simulation runs them minute by minute,
     with machines that are made up and with the load of a trace.
-  - Needs the stack file only, no running stack. How long starts took and which on-sales the app published last is taken from
-    the state folder, if it is there. Starts and stops nothing.
+  - Needs the stack file only, no running stack. How long starts took is taken from the state folder, if it is there. Starts and stops nothing.
 author: Trust Stack (@trust-stack)
 version_added: "0.2.0"
 options:
@@ -42,6 +41,10 @@ options:
       - Without it nothing is said about price.
     type: dict
     default: {}
+  events_url:
+    description: Where the app publishes its coming on-sales; where it does not answer, what it said at the last tick counts.
+    type: str
+    default: ""
   page:
     description: Where to write the page; nowhere if empty.
     type: path
@@ -130,6 +133,7 @@ def main() -> None:
             "days": {"type": "int", "default": 7},
             "zone": {"type": "str", "default": ""},
             "prices": {"type": "dict", "default": {}},
+            "events_url": {"type": "str", "default": ""},
             "page": {"type": "path", "default": ""},
             "simulate": {"type": "bool", "default": False},
             "trace": {"type": "path", "default": ""},

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.trust.stack.plugins.module_utils import planning, prices, statefiles, weekpage, weektext
+from ansible_collections.trust.stack.plugins.module_utils import observe, planning, prices, statefiles, weekpage, weektext
 from ansible_collections.trust.stack.plugins.module_utils.forecast import FAILED, Forecast, Move, PlanError, forecast, midnight
 from ansible_collections.trust.stack.plugins.module_utils.loadtrace import TraceError
 from ansible_collections.trust.stack.plugins.module_utils.schedule import Window
@@ -144,6 +144,26 @@ def test_a_plan_needs_no_state_and_takes_what_it_finds_there(tmp_path: Path) -> 
     assert missing == [
         "on-sale Gala, Fri 12 Mar 10:00 to 11:00: app has 4 by the clock and does not look at on-sales; mend: layers.app.schedule.on_sales: true"]
     assert found == planning.planned(asked(tmp_path))  # the same each time
+
+
+def test_the_app_is_asked_for_its_on_sales_and_what_it_said_before_counts_when_it_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"http://shop/on-sales.json": json.dumps(SALE), "http://other/on-sales.json": '{"on_sales": [{}]}'}
+
+    def fetch(url: str) -> str:
+        if url not in answers:
+            raise TimeoutError(url)
+        return answers[url]
+
+    monkeypatch.setattr(observe, "fetch", fetch)
+
+    def workers(url: str) -> int:
+        return sum(one.layer == "worker" for one in planning.planned(asked(tmp_path, events_url=url)).week.moves)
+
+    assert workers("http://shop/on-sales.json") == 4
+    assert workers("http://off/on-sales.json") == workers("http://other/on-sales.json") == 0
+    (tmp_path / "state").mkdir()
+    statefiles.write(tmp_path / "state" / statefiles.ON_SALES, SALE)
+    assert workers("http://off/on-sales.json") == workers("http://other/on-sales.json") == 4
 
 
 def test_a_simulation_of_the_same_week(tmp_path: Path) -> None:
