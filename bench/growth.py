@@ -3,8 +3,8 @@
 
 usage: .venv/bin/python bench/growth.py [REPEATS]        about 15 minutes; brings up a stack named growth and removes it
 
-A tick is scale.yml with nothing to do; configure.yml finds every file right already; the last column has one app instance come
-(start.yml) and says what of it others cost: the part after it was let in. Times are wall seconds, the smallest of the repeats;
+A tick is scale.yml with nothing to do; configure.yml finds every file right already; then a stopped app instance comes
+(start.yml), and the last column is what of it others cost: the part after it was let in. Times are wall seconds, the smallest of the repeats;
 in brackets the ratio to the smallest stack.
 """
 
@@ -75,6 +75,9 @@ def main(repeats: int) -> None:
     try:
         took, _said = play("site")
         print(f"site.yml, 15 instances from nothing: {took:.0f} s", flush=True)
+        more = names(SIZES[-1] + 1)[-1]
+        play("start", "-e", f"start={more}")  # from now on it is a stopped one at each size
+        play("stop", "-e", f"stop={more}")
         for day, size in enumerate(SIZES, 1):
             now = ("-e", f"scale_now={NOW.format(day)}")
             if size:
@@ -84,8 +87,8 @@ def main(repeats: int) -> None:
             play("scale", *now)
             tick = min(play("scale", *now)[0] for _ in range(repeats))
             configure = min(play("configure")[0] for _ in range(repeats))
-            one, said = play("start", "-e", f"start={names(SIZES[-1] + 1)[-1]}")
-            play("stop", "-e", f"stop={names(SIZES[-1] + 1)[-1]}")
+            one, said = play("start", "-e", f"start={more}")
+            play("stop", "-e", f"stop={more}")
             rows.append((15 + size, tick, configure, one, phase(said, "tell others")))
             print(f"{15 + size} instances: tick {tick:.2f} s, configure {configure:.1f} s, one more {one:.1f} s", flush=True)
     finally:
