@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.trust.stack.plugins.action.tick import instant
 from ansible_collections.trust.stack.plugins.module_utils.lateness import alerts, late, raise_alerts
-from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, look
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, stack_of, without_release
+from ansible_collections.trust.stack.plugins.module_utils.observe import look
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, made, stack_of, without_release
 
 ARGUMENTS = LOOKS_AT | {
     "events_url": {"type": "str", "default": ""},
@@ -22,8 +22,7 @@ ARGUMENTS = LOOKS_AT | {
 
 def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     folder = Path(given["state_dir"])
-    if not folder.is_dir():
-        raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+    made(folder)
     stack = stack_of(given)
     if not stack.schedules or without_release(stack, folder):
         return {"late": [], "said": []}

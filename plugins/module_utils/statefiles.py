@@ -120,13 +120,10 @@ def record(
 
 
 def note(
-    folder: Path, now: datetime, actor: str, event: str, instances: Mapping[str, str], cause: str, again: bool = True, **more: str,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Write down a lifecycle event of the instances (name -> layer); with `again` it can be run again from LAST_EVENT."""
-    line = {"time": now.isoformat(timespec="seconds"), "actor": actor, "verb": event, "cause": cause} | more
-    lines = [line | {"instance": name, "layer": layer} for name, layer in instances.items()]
+    folder: Path, now: datetime, actor: str, event: str, instances: Mapping[str, str], cause: str,
+) -> None:  # fmt: skip
+    """Write down a lifecycle event of the instances (name -> layer), which can be run again from LAST_EVENT."""
+    line = {"time": now.isoformat(timespec="seconds"), "actor": actor, "verb": event, "cause": cause}
     with locked(folder):
-        append(folder / EVENTS, lines)
-        if again:
-            write(folder / LAST_EVENT, {"event": event, "instances": sorted(instances)})
-    return lines
+        append(folder / EVENTS, [line | {"instance": name, "layer": layer} for name, layer in instances.items()])
+        write(folder / LAST_EVENT, {"event": event, "instances": sorted(instances)})

@@ -25,10 +25,15 @@ LOOKS_AT: dict[str, dict[str, Any]] = {
 WHILE = 3600  # seconds; looked at anew at each decision
 
 
-def holder(folder: Path, check_mode: bool) -> lease.Holder | None:
-    """Who else starts, stops or deploys just now; None when this run may. UnseenError for a stack that was not made yet."""
+def made(folder: Path) -> None:
+    """UnseenError for a stack that was not made yet."""
     if not folder.is_dir():
         raise UnseenError(f"{folder} is not there: this stack was not made yet. Run playbooks/site.yml first")
+
+
+def holder(folder: Path, check_mode: bool) -> lease.Holder | None:
+    """Who else starts, stops or deploys just now; None when this run may. UnseenError for a stack that was not made yet."""
+    made(folder)
     return None if check_mode else lease.take(folder, lease.this_run())
 
 

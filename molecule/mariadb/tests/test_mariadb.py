@@ -56,10 +56,12 @@ def address(host):
 
 def test_a_start_ends_with_the_upgrade_of_the_tables_not_before_it(host):
     """In the background it would get in the way of what the other node sends."""
-    if len(members(host)) == 2 and host.ansible.get_variables()["inventory_hostname"] == host.ansible.get_variables()["groups"]["database"][1]:
-        host.check_output("rm /var/lib/mysql/mariadb_upgrade_info && systemctl restart mariadb")
-        assert host.file("/var/lib/mysql/mariadb_upgrade_info").exists
-        assert host.run("pgrep -x mariadb-upgrade").rc == 1
+    variables = host.ansible.get_variables()
+    if variables["inventory_hostname"] != variables["groups"]["database"][1]:
+        pytest.skip("one node is restarted, the other one serves meanwhile")
+    host.check_output("rm /var/lib/mysql/mariadb_upgrade_info && systemctl restart mariadb")
+    assert host.file("/var/lib/mysql/mariadb_upgrade_info").exists
+    assert host.run("pgrep -x mariadb-upgrade").rc == 1
 
 
 def test_both_are_members_of_one_cluster(host):
