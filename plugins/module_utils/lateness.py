@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from .direct import opened
 from .schedule import LayerSchedule, edges, wanted
 
 # A look each minute, and a quarter of one for a look that comes late: whoever is not there when a window opens was missed once before.
@@ -71,10 +72,8 @@ def raise_alerts(address: str, bodies: list[dict[str, Any]]) -> str:
     """Hand them to Alertmanager; empty, or why that failed."""
     url = f"{address.rstrip('/')}/api/v2/alerts"
     request = urllib.request.Request(url, json.dumps(bodies).encode(), {"Content-Type": "application/json"})
-    # Without the environment's proxies: the stack's own addresses are not on the other side of one.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=PATIENCE):
+        with opened(request, timeout=PATIENCE):
             return ""
     except OSError as error:
         return f"{url}: {getattr(error, 'reason', None) or error}; the alert was raised nowhere but here. Mend: is Alertmanager up?"

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .direct import opened
 from .load import Sample
 
 TIMEOUT = 0.5  # seconds: a tick has two in all
@@ -60,10 +61,8 @@ QUERY = "\nor ".join((
 def ask(address: str, query: str = QUERY, timeout: float = TIMEOUT) -> tuple[dict[str, Any], str]:
     """Prometheus' answer, and "" or the reason why there is none."""
     url = f"{address.rstrip('/')}/api/v1/query"
-    # Without the environment's proxies: the stack's own addresses are not on the other side of one.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, urllib.parse.urlencode({"query": query}).encode(), timeout) as response:
+        with opened(url, urllib.parse.urlencode({"query": query}).encode(), timeout) as response:
             answer = json.loads(response.read(LARGEST))
     except urllib.error.HTTPError as error:
         return {}, f"{url}: HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"

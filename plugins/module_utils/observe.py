@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import haproxy, metrics, podman, statefiles
+from .direct import opened
 from .load import Sample
 from .plan import Clock, Observed
 from .schedule import LayerSchedule, Window, event, with_events
@@ -86,9 +86,7 @@ def _kept_out(address: str, port: int) -> tuple[set[str], str]:
 
 
 def fetch(url: str, patience: float = PATIENCE) -> str:
-    # Without the environment's proxies: the stack's own addresses are not on the other side of one.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=patience) as answer:
+    with opened(url, timeout=patience) as answer:
         body: bytes = answer.read()
     return body.decode()
 
