@@ -3,12 +3,13 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from boxoffice.accounts.services import check_password, organiser_of, start_login
 from boxoffice.cli import main
 from boxoffice.config import Settings
+from boxoffice.migrations import Migrated
 from tests.factory import PASSWORD
 
 
@@ -46,6 +47,22 @@ def test_migrate_says_that_nothing_changed(
 ) -> None:
     assert main(["migrate"]) == 0
     assert last_line(capsys) == "unchanged"
+
+
+def test_migrate_may_take_longer_than_any_other_statement(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[object] = []
+
+    def slow(engine: Engine, contract: bool) -> Migrated:
+        with engine.connect() as connection:
+            slept.append(connection.scalar(text("SELECT SLEEP(2)")))
+        return Migrated(contract)
+
+    monkeypatch.setattr("boxoffice.db.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("boxoffice.migrations.upgrade", slow)
+    assert main(["migrate"]) == 0
+    assert slept == [0]
 
 
 def test_an_organiser_is_made_once_and_updated(

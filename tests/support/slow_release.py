@@ -3,7 +3,8 @@
     python -m support.slow_release FOLDER [MARK]      writes an app folder that a deploy can take as its source
 
 MARK makes it another release. The mark "sick" makes one whose health says 500, "broken" one that does not start at all,
-"unmigratable" one whose migration fails, "contract" one with a migration that must wait until it is asked for.
+"unmigratable" one whose migration fails, "contract" one with a migration that must wait until it is asked for, and
+"long 60" one whose migration takes 60 seconds.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ def includeme(config):
 '''
 
 
+MIGRATIONS = {  # mark: phase, statement
+    "unmigratable": ("expand", "THIS IS NO SQL"),
+    "contract": ("contract", "DROP TABLE IF EXISTS slow_contracted"),
+    "long": ("expand", "SELECT SLEEP({})"),
+}
 MIGRATION = '''from alembic import op
 
 revision = "{version}"
@@ -92,12 +98,13 @@ def make(folder: Path, mark: str = "one") -> Path:
         put(source / "web/status.py", 'return Response("ok\\n", content_type="text/plain")', 'return Response("sick\\n", status=500)')
     if mark.startswith("broken"):
         put(source / "wsgi.py", "app = create_app", 'raise SystemExit("this release is broken on purpose")\napp = create_app')
-    if mark.startswith(("unmigratable", "contract")):
+    kind, *more = mark.split()
+    if kind in MIGRATIONS:
         last = sorted((source / "migrations/versions").glob("0*.py"))[-1].name[:4]
-        statement = "THIS IS NO SQL" if mark.startswith("unmigratable") else "DROP TABLE IF EXISTS slow_contracted"
+        phase, statement = MIGRATIONS[kind]
         version = f"{int(last) + 1:04}"
-        (source / f"migrations/versions/{version}_test.py").write_text(MIGRATION.format(
-            version=version, last=last, phase="expand" if mark.startswith("unmigratable") else "contract", statement=statement), encoding="utf-8")
+        (source / f"migrations/versions/{version}_test.py").write_text(
+            MIGRATION.format(version=version, last=last, phase=phase, statement=statement.format(*more[:1])), encoding="utf-8")
     return folder
 
 

@@ -56,19 +56,19 @@ def _run(known: argparse.Namespace, rest: list[str], settings: Settings) -> int:
     return 0
 
 
-def _engine(settings: Settings) -> "Engine":
+def _engine(settings: Settings, patient: bool = False) -> "Engine":
     from boxoffice.db import make_engine
     from boxoffice.tables import import_models
 
     import_models()
-    return make_engine(settings)
+    return make_engine(settings, patient)
 
 
 def _migrate(settings: Settings, contract: bool) -> int:
     from boxoffice.migrations import MigrationError, upgrade
 
     try:
-        done = upgrade(_engine(settings), contract)
+        done = upgrade(_engine(settings, patient=True), contract)
     except MigrationError as error:
         print(error, file=sys.stderr)
         return 2

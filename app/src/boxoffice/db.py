@@ -72,7 +72,13 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def make_engine(settings: Settings) -> Engine:
+# Seconds that a visitor's or a task's statement may take.
+STATEMENT_SECONDS = 10
+
+
+def make_engine(settings: Settings, patient: bool = False) -> Engine:
+    """`patient`: a statement may take as long as it needs, as one on a large table does."""
+    seconds = None if patient else STATEMENT_SECONDS
     engine = create_engine(
         settings.database_url,
         isolation_level="READ COMMITTED",
@@ -84,8 +90,8 @@ def make_engine(settings: Settings) -> Engine:
         pool_recycle=300,
         connect_args={
             "connect_timeout": 3,
-            "read_timeout": 10,
-            "write_timeout": 10,
+            "read_timeout": seconds,
+            "write_timeout": seconds,
             # a lock wait must end on the server before the client stops reading
             "init_command": "SET innodb_lock_wait_timeout=5, time_zone='+00:00'",
         },

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.rush import Kind, Rush
 from support.slow_release import make
-from support.stack import Stack
+from support.stack import ROOT, Stack, wait_until
 
 WORKERS = ("worker-a-1", "worker-b-1")
 APPS = ("app-a-1", "app-b-1")
@@ -52,30 +56,70 @@ def test_a_rollback_and_a_deploy_under_load_break_no_request_and_lose_or_double_
     assert set(rush.settled().values()) == {(1, 1)}
 
 
-@pytest.mark.parametrize("mark", ["sick", "broken"])
-def test_a_bad_release_stops_at_the_canary_and_nobody_sees_it(stack: Stack, good: list[str], tmp_path: Path, mark: str) -> None:
-    before = stack.state("release")
-    with load(stack) as rush:
-        said = stack.failing_play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', mark)}")
-    print(f"\n{mark} release: {rush}", file=sys.stderr)
-    assert "The release did not get well on app-a-1" in " ".join(said.split()), said[-6000:]
-    assert rush.failed == []
-    assert everywhere(stack) == {good[1]}
-    assert stack.state("release") == before
-    others = [stack.ssh(host, "journalctl --no-pager -o cat -u boxoffice-web -u boxoffice-worker --since -10min").count("broken on purpose")
-              for host in (*APPS[1:], *WORKERS)]  # fmt: skip
-    assert others == [0, 0, 0]
-    assert all(state.startswith("UP") for lb in stack.hosts("lb") for name, state in stack.servers(lb).items() if name in ("app/app-a-1", "app/app-b-1"))
+class TestTenHosts:
+    """With everything that can be started: what goes wrong goes wrong on one host, what is done once is done once."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def hosts(self, stack: Stack, good: list[str]) -> Iterator[list[str]]:
+        began = time.time()
+        stack.play("playbooks/start.yml", "-e", f"start={','.join(stack.offline)}")
+        hosts = sorted({*APPS, *WORKERS, *stack.offline} & stack.running())
+        assert len(hosts) == 10
+        # Six that come at once are one configure of each of the others.
+        for host in (*APPS, *WORKERS):
+            assert [event for _at, event in stack.hook_events(host, began)] == (["configure"] if host in APPS else [])
+        yield hosts
+        stack.play("playbooks/stop.yml", "-e", f"stop={','.join(stack.offline)}")
+
+    @pytest.mark.parametrize("mark", ["sick", "broken"])
+    def test_a_bad_release_stops_at_the_canary_and_nobody_sees_it(
+        self, stack: Stack, hosts: list[str], good: list[str], tmp_path: Path, mark: str
+    ) -> None:
+        before, began = stack.state("release"), time.time()
+        with load(stack) as rush:
+            said = stack.failing_play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', mark)}")
+        print(f"\n{mark} release: {rush}", file=sys.stderr)
+        assert "The release did not get well on app-a-1" in " ".join(said.split()), said[-6000:]
+        assert rush.failed == []
+        assert {stack.release(host) for host in hosts} == {good[1]}
+        assert stack.state("release") == before
+        restarts = f"journalctl --no-pager -o cat -u 'boxoffice-*' --since @{began:.0f} | grep -cE 'broken on purpose|^(Started|Starting) ' || true"
+        assert {host for host in hosts if stack.ssh(host, restarts).strip() != "0"} == {"app-a-1"}
+        for balancer in stack.hosts("lb"):
+            servers = stack.servers(balancer)
+            assert all(servers[f"app/{host}"].startswith("UP") for host in hosts if host.startswith("app"))
+
+    def test_the_database_is_migrated_once_however_many_hosts_there_are(self, stack: Stack, hosts: list[str], good: list[str], tmp_path: Path) -> None:
+        began = time.time()
+        output = stack.play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', f'at {began}')}")
+        task = output.split("Migrate the database]", 1)[1].split("TASK", 1)[0]
+        assert re.findall(r"^(?:changed|ok): \[(\S+)\]", task, re.M) == ["app-a-1"]
+        count = f"journalctl --no-pager -o cat -u migrate-boxoffice --since @{began:.0f} | grep -c Started || true"
+        assert {host: int(stack.ssh(host, count)) for host in hosts} == dict.fromkeys(hosts, 0) | {"app-a-1": 1}
 
 
-def test_the_database_is_migrated_once_however_many_hosts_there_are(stack: Stack, good: list[str], tmp_path: Path) -> None:
-    began = time.time()
-    output = stack.play("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', f'at {began}')}")
-    task = output.split("Migrate the database]", 1)[1].split("TASK", 1)[0]
-    assert re.findall(r"^(?:changed|ok): \[(\S+)\]", task, re.M) == ["app-a-1"]
-    count = f"journalctl --no-pager -o cat -u migrate-boxoffice --since @{began:.0f} | grep -c Started || true"
-    ran = {host: stack.ssh(host, count).strip() for host in APPS + WORKERS}
-    assert ran == {"app-a-1": "1", "app-b-1": "0", "worker-a-1": "0", "worker-b-1": "0"}
+def test_a_long_migration_outlives_the_run_that_began_it(stack: Stack, good: list[str], tmp_path: Path) -> None:
+    """Longer than any other statement may take; the run is cut off in the middle, and the next one waits for what it began."""
+    seconds = float(os.environ.get("LONG_MIGRATION", "60"))
+    version, began = stack.query("SELECT version_num FROM alembic_version"), time.time()
+    words = ("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', f'long {seconds:.0f} {began}')}")
+    first = subprocess.Popen(["ansible-playbook", "-i", str(stack.inventory), *words], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_until(lambda: stack.ssh(APPS[0], "systemctl is-active migrate-boxoffice", check=False).strip() == "active", "it migrates", 120)
+        time.sleep(3)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        said = stack.play(*words, timeout=seconds + 600)
+        assert time.time() - began > seconds
+        assert "ok: [app-a-1]" in said.split("Migrate the database]", 1)[1].split("TASK", 1)[0]  # it finds all done
+        assert stack.query("SELECT version_num FROM alembic_version") > version
+        assert len(everywhere(stack)) == 1
+        ran = stack.ssh(APPS[0], f"journalctl --no-pager -o cat -u migrate-boxoffice --since @{began:.0f}")
+        assert (ran.count("Started"), ran.count("Failed")) == (2, 0), ran
+    finally:
+        first.kill()
+        stack.query(f"UPDATE alembic_version SET version_num = '{version}'")
+        stack.play("playbooks/deploy.yml", "-e", f"release={good[1]}")
 
 
 def test_an_instance_that_starts_later_gets_the_release_of_all_others(stack: Stack, good: list[str]) -> None:
