@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trust.stack.plugins.module_utils import healing, maintenance, observe_health, statefiles
+from ansible_collections.trust.stack.plugins.module_utils import healing, observe_health, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, stack_of, without_release
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, left_alone, stack_of
 
 ARGUMENTS = LOOKS_AT | {
     "status_url": {"type": "str", "default": ""},
@@ -32,7 +32,7 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     online = frozenset(statefiles.read(folder / statefiles.ONLINE))
     now = datetime.now(UTC)
     memory = healing.remember(statefiles.read(folder / statefiles.HEALS))
-    found = healing.heal(stack, now, sights, online, memory, maintenance.held(folder) | without_release(stack, folder))
+    found = healing.heal(stack, now, sights, online, memory, left_alone(stack, folder))
     actions = {verb: dict(getattr(found, verb)) for verb in VERBS}
     if not check_mode:
         # Before anything is done: a heal that hangs counts too.

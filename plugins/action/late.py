@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trust.stack.plugins.action.tick import instant
 from ansible_collections.trust.stack.plugins.module_utils.lateness import alerts, late, raise_alerts
-from ansible_collections.trust.stack.plugins.module_utils.observe import look
+from ansible_collections.trust.stack.plugins.module_utils.observe import instant, look
 from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, made, stack_of, without_release
 
 ARGUMENTS = LOOKS_AT | {

@@ -4,35 +4,21 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.trust.stack.plugins.module_utils import maintenance, statefiles
 from ansible_collections.trust.stack.plugins.module_utils import plan as brain
-from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError, clock, look
+from ansible_collections.trust.stack.plugins.module_utils import statefiles
+from ansible_collections.trust.stack.plugins.module_utils.observe import clock, instant, look
 from ansible_collections.trust.stack.plugins.module_utils.ticking import leads_of, remembered
-from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, stack_of, without_release
+from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, holder, left_alone, stack_of
 
 ARGUMENTS = LOOKS_AT | {
     "metrics_url": {"type": "str", "default": ""},
     "events_url": {"type": "str", "default": ""},
     "now": {"type": "str", "default": ""},
 }
-
-
-def instant(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UnseenError(f"now: found {text!r}, expected an instant such as 2027-03-12T09:30:00+00:00") from None
-    if found.tzinfo is None:
-        raise UnseenError(f"now: {text!r} does not say its offset from UTC; write for example {text}+00:00")
-    return found.astimezone(UTC)
 
 
 def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -49,9 +35,7 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         stack, seen.schedules, stack.loads, clock(instant(given["now"])), leads_of(seen.schedules, folder), seen.observed, seen.samples, memory)
     if not check_mode:
         statefiles.write(folder / statefiles.TICK, asdict(found.memory))
-    # On these somebody works, and what they do to it is theirs; or there is nothing that they could run.
-    why_not = {name: "in maintenance" for name, until in maintenance.held(folder).items() if time.time() < until}
-    held = why_not | dict.fromkeys(without_release(stack, folder), "no release is deployed")
+    held = left_alone(stack, folder)
     start, stop = ({name: why for name, why in names.items() if name not in held} for names in (found.start, found.stop))
     kept = [f"{name}: {held[name]}, neither started nor stopped" for name in sorted(held.keys() & (found.start.keys() | found.stop.keys()))]
     said = [f"{verb} {name}: {why}" for verb, names in (("start", start), ("stop", stop)) for name, why in names.items()]

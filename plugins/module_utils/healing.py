@@ -81,23 +81,22 @@ def judge(one: Instance, sight: Sight) -> Verdict:
 
 
 def heal(
-    stack: Stack, now: datetime, sights: Mapping[str, Sight], online: frozenset[str], memory: Mapping[str, Case], held: Mapping[str, float]
+    stack: Stack, now: datetime, sights: Mapping[str, Sight], online: frozenset[str], memory: Mapping[str, Case], held: Mapping[str, str]
 ) -> Healing:
-    """What to do now. `online`: time- and load-based instances that were started. `held`: name: until when a person works on it."""
+    """What to do now. `online`: time- and load-based instances that were started. `held`: name: why it is left alone."""
     at = now.timestamp()
     expected = [one for one in stack.instances if one.type == "always" or one.name in online]
     verdicts = {one.name: judge(one, sights.get(one.name, Sight("absent"))) for one in expected}
     after = _remember(memory, verdicts, at)
-    busy = {name for name, until in held.items() if at < until}
-    blocked, notes = _cut_off(expected, verdicts, busy)
+    blocked, notes = _cut_off(expected, verdicts, set(held))
 
     found: dict[str, dict[str, str]] = {"services": {}, "machine": {}, "start": {}}
     for one in expected:
         verdict, case = verdicts[one.name], after[one.name]
         if verdict.state in (WELL, UNSEEN) or one.layer in blocked:
             continue
-        if one.name in busy:
-            notes.append(f"{one.name}: {verdict.why}; left alone, maintenance until {_clock(held[one.name])}")
+        if one.name in held:
+            notes.append(f"{one.name}: {verdict.why}; left alone, {held[one.name]}")
             continue
         what, said = _remedy(stack, one, verdict, case, at)
         if what and len(case.heals) >= MOST:

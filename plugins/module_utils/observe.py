@@ -35,6 +35,19 @@ class Seen:
     notes: list[str]
 
 
+def instant(text: str) -> datetime | None:
+    """The time to decide for, as it was given; None for now. UnseenError when it cannot be read."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnseenError(f"now: found {text!r}, expected an instant such as 2027-03-12T09:30:00+00:00") from None
+    if found.tzinfo is None:
+        raise UnseenError(f"now: {text!r} does not say its offset from UTC; write for example {text}+00:00")
+    return found.astimezone(UTC)
+
+
 def clock(now: datetime | None = None) -> Clock:
     """The time and the machine's own count of it. A time that was given has no count beside it."""
     if now is not None:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
+from ansible_collections.trust.stack.plugins.module_utils import lease, maintenance, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.observe import UnseenError
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import Stack, parse
 from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
@@ -22,7 +23,6 @@ LOOKS_AT: dict[str, dict[str, Any]] = {
     "stats_port": {"type": "int", "default": 8404},
     "containers_conf": {"type": "str", "default": ""},
 }
-WHILE = 3600  # seconds; looked at anew at each decision
 
 
 def made(folder: Path) -> None:
@@ -42,11 +42,18 @@ def stack_of(given: dict[str, Any]) -> Stack:
     return parse(file.read_text(encoding="utf-8-sig"), str(file))
 
 
-def without_release(stack: Stack, folder: Path) -> dict[str, float]:
-    """Instances that have nothing to run since undeploy.yml: name -> until when they are left alone (epoch seconds)."""
+def without_release(stack: Stack, folder: Path) -> list[str]:
+    """Instances that have nothing to run since undeploy.yml."""
     state = statefiles.read(folder / statefiles.RELEASE)
     undeployed = bool(state) and not state.get("digest")  # before the first deploy there is no file
-    return {one.name: time.time() + WHILE for one in stack.instances if undeployed and one.layer in SHOP}
+    return [one.name for one in stack.instances if undeployed and one.layer in SHOP]
+
+
+def left_alone(stack: Stack, folder: Path) -> dict[str, str]:
+    """Who is neither started, stopped nor healed: name -> why. On some a person works, others have nothing that they could run."""
+    held = {name: until for name, until in maintenance.held(folder).items() if time.time() < until}
+    worked_on = {name: f"in maintenance until {datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC" for name, until in held.items()}
+    return worked_on | dict.fromkeys(without_release(stack, folder), "no release is deployed")
 
 
 class DecidingAction(ActionBase):

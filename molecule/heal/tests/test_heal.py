@@ -125,7 +125,7 @@ def test_what_a_person_works_on_is_left_alone(stack: Stack) -> None:
     stack.play("playbooks/maintenance.yml", "-e", f"hold={HOST}", "-e", "minutes=30")
     stack.podman("stop", stack.container(HOST))
     for _look in range(3):
-        assert f"{HOST}: its machine is off; left alone, maintenance until" in stack.play("playbooks/heal.yml")
+        assert f"{HOST}: its machine is off; left alone, in maintenance until" in stack.play("playbooks/heal.yml")
     assert healed(stack, before) == []
     assert HOST not in stack.running()
     stack.play("playbooks/maintenance.yml", "-e", f"release={HOST}")
