@@ -23,6 +23,12 @@ options:
     type: list
     elements: path
     default: []
+  rewritten:
+    description:
+      - Whether one of O(config) was written in this run. A server that runs is stale then, whatever the times of the
+        files say; in check mode they say nothing.
+    type: bool
+    default: false
   agent_url:
     description: Address of the health agent; empty means do not ask it.
     type: str
@@ -105,11 +111,11 @@ def service_state(properties):
     return "starting" if active in ("activating", "deactivating") else "down"
 
 
-def is_stale(properties, files):
+def is_stale(properties, files, rewritten):
     """Was one of these files written after the process began?"""
     started = properties.get("ExecMainStartTimestamp", "").lstrip("@")
     times = [int(os.stat(path).st_mtime) for path in files if os.path.exists(path)]
-    return bool(started and times and max(times) > int(started))
+    return bool(started and (rewritten or (times and max(times) > int(started))))
 
 
 def ask_server():
@@ -163,7 +169,7 @@ def look(module):
     code, reason = ask_agent(options["agent_url"]) if options["agent_url"] else (0, "")
     node.update(
         service=service_state(server),
-        stale=is_stale(server, options["config"]),
+        stale=is_stale(server, options["config"], options["rewritten"]),
         grastate=saved is not None,
         foreign_data=saved is None and holds_databases(options["datadir"]),
         agent=service_state(agent) if agent.get("UnitFileState") == "enabled" else "down",
@@ -217,6 +223,7 @@ def main():
         argument_spec={
             "datadir": {"type": "path", "default": "/var/lib/mysql"},
             "config": {"type": "list", "elements": "path", "default": []},
+            "rewritten": {"type": "bool", "default": False},
             "agent_url": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
             "nodes": {"type": "list", "elements": "dict"},
