@@ -3,6 +3,7 @@
 """One actor at a time: of two controllers that tick at once, one scales and the other does nothing.
 
 The lease names a run of ansible-playbook. It ends with that run: whoever is killed leaves nothing that must be cleared away.
+A deploy lends it to those who start, stop and heal while it migrates the database, which may take hours; no other deploy gets it then.
 """
 
 from __future__ import annotations
@@ -68,28 +69,53 @@ def _over(holder: Holder, now: float) -> bool:
     return not 0 <= now - holder.since < LONGEST
 
 
-def take(folder: Path, me: Holder) -> Holder | None:
-    """None when the lease is mine from now on (or was already), else who has it."""
+def _same(one: Holder, other: Holder) -> bool:
+    return (one.host, one.pid, one.started) == (other.host, other.pid, other.started)
+
+
+def take(folder: Path, me: Holder, deploys: bool = False) -> Holder | None:
+    """None when the lease is mine from now on (or was already), else who has it; for one that deploys, also who has lent it."""
     with statefiles.locked(folder):
-        found = _read(folder)
-        if found and (found.host, found.pid, found.started) != (me.host, me.pid, me.started) and not _over(found, time.time()):
-            return found
+        for file in (statefiles.LEASE, *([statefiles.MIGRATION] if deploys else [])):
+            found = _read(folder / file)
+            if found and not _same(found, me) and not _over(found, time.time()):
+                return found
         statefiles.write(folder / statefiles.LEASE, asdict(me))
+        if deploys:
+            (folder / statefiles.MIGRATION).unlink(missing_ok=True)
         return None
 
 
-def hold(folder: Path, seconds: float) -> None:
+def lend(folder: Path, instance: str) -> None:
+    """Let others start, stop and heal while this run migrates the database from the instance, which they leave alone."""
+    with statefiles.locked(folder):
+        me, holder = this_run(), _read(folder / statefiles.LEASE)
+        if not holder or not _same(holder, me):
+            raise LeaseError("only the run that has the lease can lend it; run playbooks/deploy.yml, which takes it first")
+        statefiles.write(folder / statefiles.MIGRATION, asdict(me) | {"instance": instance})
+        (folder / statefiles.LEASE).unlink()
+
+
+def migrating(folder: Path) -> str:
+    """The instance from which the database is migrated just now; empty when it is not."""
+    holder = _read(folder / statefiles.MIGRATION)
+    if not holder or _over(holder, time.time()):
+        return ""
+    return str(statefiles.read(folder / statefiles.MIGRATION).get("instance", ""))
+
+
+def hold(folder: Path, seconds: float, deploys: bool = False) -> None:
     """Take the lease, waiting for another run so long; LeaseError when it has not ended by then."""
     me, end = this_run(), time.monotonic() + seconds
-    while other := take(folder, me):
+    while other := take(folder, me, deploys):
         if time.monotonic() > end:
             raise LeaseError(
                 f"process {other.pid} on {other.host} starts, stops or deploys; waited {seconds:.0f} s; try again when it has ended")
         time.sleep(0.5)
 
 
-def _read(folder: Path) -> Holder | None:
-    data: dict[str, Any] = statefiles.read(folder / statefiles.LEASE)
+def _read(file: Path) -> Holder | None:
+    data: dict[str, Any] = statefiles.read(file)
     try:
         return Holder(str(data["host"]), int(data["pid"]), str(data["started"]), float(data["since"]))
     except (KeyError, TypeError, ValueError):

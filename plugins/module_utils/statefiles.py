@@ -22,6 +22,7 @@ TICK = "tick.json"  # what scale.yml remembers from one minute to the next
 HEALS = "heals.json"  # what heal.yml remembers of each host
 MAINTENANCE = "maintenance.json"  # on whom a person works: name -> until when
 LEASE = "lease.json"  # who scales just now
+MIGRATION = "migration.json"  # the deploy that has lent the lease while it migrates the database, and from which instance
 LAST_EVENT = "event.json"  # the last lifecycle event: {event, instances}; what playbooks/event.yml takes with -e @event.json
 RELEASE = "release.json"  # what runs: {digest, previous}
 KEPT_STARTS = 50  # of each layer

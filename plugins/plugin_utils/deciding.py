@@ -50,10 +50,14 @@ def without_release(stack: Stack, folder: Path) -> list[str]:
 
 
 def left_alone(stack: Stack, folder: Path) -> dict[str, str]:
-    """Who is neither started, stopped nor healed: name -> why. On some a person works, others have nothing that they could run."""
+    """Who is neither started, stopped nor healed: name -> why.
+
+    On some a person works, others have nothing that they could run, and from one the database may be migrated.
+    """
     held = {name: until for name, until in maintenance.held(folder).items() if time.time() < until}
     worked_on = {name: f"in maintenance until {datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC" for name, until in held.items()}
-    return worked_on | dict.fromkeys(without_release(stack, folder), "no release is deployed")
+    migrates = {name: "the database is migrated from it" for name in [lease.migrating(folder)] if name}
+    return worked_on | migrates | dict.fromkeys(without_release(stack, folder), "no release is deployed")
 
 
 class DecidingAction(ActionBase):

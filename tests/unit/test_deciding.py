@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ansible_collections.trust.stack.plugins.module_utils import statefiles
+from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import parse
 from ansible_collections.trust.stack.plugins.plugin_utils.deciding import left_alone
 
@@ -29,3 +29,11 @@ def test_those_without_a_release_but_not_before_the_first_one(tmp_path: Path) ->
     assert left_alone(STACK, tmp_path) == {}
     statefiles.write(tmp_path / statefiles.RELEASE, {"digest": "", "history": []})
     assert left_alone(STACK, tmp_path) == dict.fromkeys(["app-a-1", "app-b-1", "worker-a-1", "worker-b-1"], "no release is deployed")
+
+
+def test_the_one_from_which_the_database_is_migrated(tmp_path: Path) -> None:
+    lease.hold(tmp_path, 0, deploys=True)
+    lease.lend(tmp_path, "app-a-1")
+    assert left_alone(STACK, tmp_path) == {"app-a-1": "the database is migrated from it"}
+    lease.hold(tmp_path, 0, deploys=True)
+    assert left_alone(STACK, tmp_path) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import time
@@ -9,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from ansible_collections.trust.stack.plugins.module_utils import lease, statefiles
 
 STARTED, LEFT_TO_THE_OTHER, TWO_AT_ONCE = 0, 10, 11
@@ -94,3 +96,43 @@ def test_a_run_on_another_machine_ends_after_half_an_hour_at_the_latest(tmp_path
 def test_a_lease_that_cannot_be_read_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / statefiles.LEASE).write_text('{"pid": "none"}')
     assert lease.take(tmp_path, lease.this_run()) is None
+
+
+def elsewhere(me: lease.Holder) -> lease.Holder:
+    """A run that lives, on another machine."""
+    return replace(me, host="elsewhere")
+
+
+def test_a_deploy_lends_it_while_it_migrates_to_all_but_other_deploys(tmp_path: Path) -> None:
+    me = lease.this_run()
+    lease.hold(tmp_path, 0, deploys=True)
+    lease.lend(tmp_path, "app-a-1")
+    assert lease.migrating(tmp_path) == "app-a-1"
+    assert lease._same(lease.take(tmp_path, elsewhere(me), deploys=True) or elsewhere(me), me)
+    assert lease.take(tmp_path, elsewhere(me)) is None  # scale.yml
+    with pytest.raises(lease.LeaseError, match="on elsewhere starts, stops or deploys"):
+        lease.hold(tmp_path, 0, deploys=True)  # it waits until that run has ended
+
+
+def test_who_has_lent_it_takes_it_again_and_the_migration_is_over(tmp_path: Path) -> None:
+    lease.hold(tmp_path, 0, deploys=True)
+    lease.lend(tmp_path, "app-a-1")
+    lease.hold(tmp_path, 0, deploys=True)
+    assert lease.migrating(tmp_path) == ""
+    assert lease.take(tmp_path, elsewhere(lease.this_run())) is not None
+
+
+def test_a_deploy_that_was_killed_migrates_nothing(tmp_path: Path) -> None:
+    lease.hold(tmp_path, 0, deploys=True)
+    lease.lend(tmp_path, "app-a-1")
+    file = tmp_path / statefiles.MIGRATION
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"started": "before"}))
+    assert lease.migrating(tmp_path) == ""
+    assert lease.take(tmp_path, elsewhere(lease.this_run()), deploys=True) is None
+
+
+def test_only_who_has_it_can_lend_it(tmp_path: Path) -> None:
+    assert lease.take(tmp_path, elsewhere(lease.this_run())) is None
+    with pytest.raises(lease.LeaseError, match="only the run that has the lease"):
+        lease.lend(tmp_path, "app-a-1")
+    assert lease.migrating(tmp_path) == ""

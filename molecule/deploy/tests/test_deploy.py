@@ -98,27 +98,50 @@ class TestTenHosts:
         assert {host: int(stack.ssh(host, count)) for host in hosts} == dict.fromkeys(hosts, 0) | {"app-a-1": 1}
 
 
-def test_a_long_migration_outlives_the_run_that_began_it(stack: Stack, good: list[str], tmp_path: Path) -> None:
-    """Longer than any other statement may take; the run is cut off in the middle, and the next one waits for what it began."""
-    seconds = float(os.environ.get("LONG_MIGRATION", "60"))
+def deploying(stack: Stack, words: tuple[str, ...]) -> subprocess.Popen[str]:
+    """A deploy that goes on by itself; it migrates already."""
+    command = ["ansible-playbook", "-i", str(stack.inventory), *words]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: stack.state("migration").get("pid") == run.pid, "it has lent the lease", 120)
+    wait_until(lambda: stack.ssh(APPS[0], "systemctl is-active migrate-boxoffice", check=False).strip() == "active", "it migrates", 60)
+    return run
+
+
+def test_a_long_migration_outlives_the_run_that_began_it_and_keeps_nobody_from_starting(stack: Stack, good: list[str], tmp_path: Path) -> None:
+    """Longer than any other statement may take; the run is cut off in the middle, and the next one waits for what it began.
+
+    While that one waits, the rush that was planned comes: an instance starts with the release that runs, another one stops.
+    """
+    seconds = float(os.environ.get("LONG_MIGRATION", "90"))
     version, began = stack.query("SELECT version_num FROM alembic_version"), time.time()
     words = ("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', f'long {seconds:.0f} {began}')}")
-    first = subprocess.Popen(["ansible-playbook", "-i", str(stack.inventory), *words], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    stack.play("playbooks/start.yml", "-e", "start=app-b-2")
+    runs = [deploying(stack, words)]
     try:
-        wait_until(lambda: stack.ssh(APPS[0], "systemctl is-active migrate-boxoffice", check=False).strip() == "active", "it migrates", 120)
         time.sleep(3)
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-        said = stack.play(*words, timeout=seconds + 600)
+        os.killpg(runs[0].pid, signal.SIGKILL)
+        runs[0].wait()
+        runs.append(deploying(stack, words))
+        stack.play("playbooks/start.yml", "-e", "start=app-a-2")
+        stack.play("playbooks/stop.yml", "-e", "stop=app-b-2")
+        assert stack.release("app-a-2") == good[1]
+        assert runs[1].poll() is None
+        said = runs[1].communicate(timeout=seconds + 600)[0]
+        assert runs[1].returncode == 0, said[-6000:]
         assert time.time() - began > seconds
         assert "ok: [app-a-1]" in said.split("Migrate the database]", 1)[1].split("TASK", 1)[0]  # it finds all done
         assert stack.query("SELECT version_num FROM alembic_version") > version
-        assert len(everywhere(stack)) == 1
+        new = stack.state("release")["digest"]
+        assert new not in good
+        assert {stack.release(host) for host in (*APPS, *WORKERS, "app-a-2")} == {new}
         ran = stack.ssh(APPS[0], f"journalctl --no-pager -o cat -u migrate-boxoffice --since @{began:.0f}")
         assert (ran.count("Started"), ran.count("Failed")) == (2, 0), ran
     finally:
-        first.kill()
+        for run in runs:
+            run.kill()
+            run.wait()
         stack.query(f"UPDATE alembic_version SET version_num = '{version}'")
+        stack.play("playbooks/stop.yml", "-e", "stop=app-a-2,app-b-2")
         stack.play("playbooks/deploy.yml", "-e", f"release={good[1]}")
 
 
