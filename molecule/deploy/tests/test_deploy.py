@@ -99,13 +99,22 @@ class TestTenHosts:
         assert {host: int(stack.ssh(host, count)) for host in hosts} == dict.fromkeys(hosts, 0) | {"app-a-1": 1}
 
 
-def deploying(stack: Stack, words: tuple[str, ...]) -> subprocess.Popen[str]:
-    """A deploy that goes on by itself; it migrates already."""
-    command = ["ansible-playbook", "-i", str(stack.inventory), *words]
-    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    wait_until(lambda: stack.state("migration").get("pid") == run.pid, "it has lent the lease", 120)
-    wait_until(lambda: stack.ssh(APPS[0], "systemctl is-active migrate-boxoffice", check=False).strip() == "active", "it migrates", 60)
-    return run
+class Deploy:
+    """A deploy that goes on by itself until it ends or is killed; what it says goes into a file."""
+
+    def __init__(self, stack: Stack, words: tuple[str, ...], said: Path) -> None:
+        self.stack, self.said = stack, said
+        with said.open("w") as file:
+            self.run = subprocess.Popen(["ansible-playbook", "-i", str(stack.inventory), *words], cwd=ROOT, stdout=file, start_new_session=True)
+
+    def migrates(self) -> None:
+        wait_until(lambda: self.stack.state("migration").get("pid") == self.run.pid, "it has lent the lease", 120)
+        wait_until(lambda: self.stack.ssh(APPS[0], "systemctl is-active migrate-boxoffice", check=False).strip() == "active", "it migrates", 60)
+
+    def kill(self) -> None:
+        if self.run.poll() is None:
+            os.killpg(self.run.pid, signal.SIGKILL)
+            self.run.wait()
 
 
 @pytest.mark.timeout(LONG_MIGRATION + 900)
@@ -118,18 +127,21 @@ def test_a_long_migration_outlives_the_run_that_began_it_and_keeps_nobody_from_s
     version, began = stack.query("SELECT version_num FROM alembic_version"), time.time()
     words = ("playbooks/deploy.yml", "-e", f"release_source={make(tmp_path / 'app', f'long {seconds:.0f} {began}')}")
     stack.play("playbooks/start.yml", "-e", "start=app-b-2")
-    runs = [deploying(stack, words)]
+    first = Deploy(stack, words, tmp_path / "first.log")
+    second = None
     try:
+        first.migrates()
         time.sleep(3)
-        os.killpg(runs[0].pid, signal.SIGKILL)
-        runs[0].wait()
-        runs.append(deploying(stack, words))
+        first.kill()
+        second = Deploy(stack, words, tmp_path / "second.log")
+        second.migrates()
         stack.play("playbooks/start.yml", "-e", "start=app-a-2")
         stack.play("playbooks/stop.yml", "-e", "stop=app-b-2")
         assert stack.release("app-a-2") == good[1]
-        assert runs[1].poll() is None
-        said = runs[1].communicate(timeout=seconds + 600)[0]
-        assert runs[1].returncode == 0, said[-6000:]
+        assert second.run.poll() is None
+        code = second.run.wait(timeout=seconds + 600)
+        said = second.said.read_text()
+        assert code == 0, said[-6000:]
         assert time.time() - began > seconds
         assert "ok: [app-a-1]" in said.split("Migrate the database]", 1)[1].split("TASK", 1)[0]  # it finds all done
         assert stack.query("SELECT version_num FROM alembic_version") > version
@@ -139,9 +151,9 @@ def test_a_long_migration_outlives_the_run_that_began_it_and_keeps_nobody_from_s
         ran = stack.ssh(APPS[0], f"journalctl --no-pager -o cat -u migrate-boxoffice --since @{began:.0f}")
         assert (ran.count("Started"), ran.count("Failed")) == (2, 0), ran
     finally:
-        for run in runs:
-            run.kill()
-            run.wait()
+        first.kill()
+        if second:
+            second.kill()
         stack.query(f"UPDATE alembic_version SET version_num = '{version}'")
         stack.play("playbooks/stop.yml", "-e", "stop=app-a-2,app-b-2")
         stack.play("playbooks/deploy.yml", "-e", f"release={good[1]}")
