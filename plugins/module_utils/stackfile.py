@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -20,7 +21,7 @@ from .schedule_grid import Grid
 from .stackfile_nodes import Reader, StackFileError, compose, line_of
 
 PLUGIN = "trust.stack.stack"
-PROVIDERS = ("podman", "static")
+PROVIDERS = ("podman", "static", "ec2")
 TYPES = ("always", "time", "load")
 LAYERS = ("lb", "app", "worker", "database", "redis", "memcached", "arbiter", "monitor", "mail")
 SINGLE = ("arbiter", "monitor", "mail")  # these stand alone, in the quorum zone; of every other layer there are at least two
@@ -32,6 +33,7 @@ STACK_KEYS = {
     "plugin": True,
     "stack": True,
     "provider": True,
+    "region": False,
     "zones": True,
     "quorum_zone": False,
     "layers": True,
@@ -74,6 +76,9 @@ OTHER_WORDS = {
     "timer": "time",
     "docker": "podman",
     "local": "podman",
+    "aws": "ec2",
+    "size": "class",
+    "instance_type": "class",
 }
 
 WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -107,6 +112,8 @@ class Stack:
     has_variables: bool = False
     schedules: Mapping[str, LayerSchedule] = field(default_factory=dict)  # of each layer with a schedule or instances of type time
     loads: Mapping[str, LoadSettings] = field(default_factory=dict)  # of each layer that says something about load
+    region: str = ""
+    boxes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # with provider ec2, of each layer: see stackfile_boxes.py
 
     @property
     def all_zones(self) -> tuple[str, ...]:
@@ -116,6 +123,10 @@ class Stack:
     def movable(self) -> tuple[Instance, ...]:
         """The instances that come and go."""
         return tuple(one for one in self.instances if one.type != "always")
+
+    def managed(self, layer: str) -> str:
+        """The service that stands in for the layer's instances; empty when there is none."""
+        return str(self.boxes.get(layer, {}).get("managed", ""))
 
     def layer(self, name: str) -> list[Instance]:
         return [one for one in self.instances if one.layer == name]
@@ -137,6 +148,7 @@ def parse(text: str, file: str = "stack.yml") -> Stack:
 
 
 def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
+    from . import stackfile_boxes as boxes
     from . import stackfile_layers as layers  # needs the words above too
 
     keys = reader.mapping(root, "", STACK_KEYS, OTHER_WORDS)
@@ -149,7 +161,8 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
     if "plugin" in keys:
         reader.choice(keys["plugin"], "plugin", (PLUGIN,))
     name = word("stack", 30)
-    provider = _provider(reader, keys)
+    provider = reader.choice(keys["provider"], "provider", PROVIDERS, OTHER_WORDS) or "" if "provider" in keys else ""
+    region = reader.text(keys["region"], "region", boxes.REGION, "a region such as eu-west-1") or "" if "region" in keys else ""
     zones = _zones(reader, keys)
     quorum_zone = word("quorum_zone", 20)
     virtual_ip = reader.address(keys["virtual_ip"], "virtual_ip") if "virtual_ip" in keys else ""
@@ -160,6 +173,7 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
         layers.variables(reader, keys["variables"], "variables")
 
     instances: list[Instance] = []
+    ticked: dict[str, dict[str, Any]] = {}
     schedules: dict[str, LayerSchedule] = {}
     loads: dict[str, LoadSettings] = {}
     lines: dict[str, int] = {}
@@ -174,7 +188,8 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
         )
     for layer in (layer for layer in LAYERS if layer in nodes_of):
         around = (quorum_zone or zones[-1],) if layer in SINGLE and zones else zones
-        members = layers.layer(reader, nodes_of[layer], layer, provider, around, (*zones, quorum_zone))
+        members, box = layers.layer(reader, nodes_of[layer], layer, provider, around, (*zones, quorum_zone))
+        ticked |= {layer: box} if box else {}
         instances += members
         schedule, load = layers.moves(reader, nodes_of[layer], layer, members, lines)
         schedules |= {layer: schedule} if schedule else {}
@@ -183,23 +198,7 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
         return None
     lines |= {key: line_of(node) for key, node in (keys | nodes_of).items()}
     has_variables = "variables" in keys or any(isinstance(node, yaml.MappingNode) for node in nodes_of.values())
-    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables, schedules, loads)
-
-
-def _provider(reader: Reader, keys: dict[str, yaml.Node]) -> str:
-    node = keys.get("provider")
-    if node is None:
-        return ""
-    if node.value == "ec2":
-        reader.note(
-            node,
-            "provider",
-            "ec2 cannot be used yet",
-            f"one of: {', '.join(PROVIDERS)}",
-            "start with podman, on this machine",
-        )
-        return ""
-    return reader.choice(node, "provider", PROVIDERS, OTHER_WORDS) or ""
+    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables, schedules, loads, region, ticked)
 
 
 def _zones(reader: Reader, keys: dict[str, yaml.Node]) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
+from . import stackfile_boxes as boxes
 from . import stackfile_scaling as scaling
 from .load import LoadSettings
 from .schedule import NO_GRID, LayerSchedule, Member
@@ -44,15 +46,32 @@ def moves(reader: Reader, node: yaml.Node, layer: str, members: list[Instance], 
     return schedule if "schedule" in keys or schedule.timed else None, load
 
 
-def layer(reader: Reader, node: yaml.Node, layer: str, provider: str, around: tuple[str, ...], zones: tuple[str, ...]) -> list[Instance]:
-    path, line = f"layers.{layer}", line_of(node)
+def layer(
+    reader: Reader, node: yaml.Node, layer: str, provider: str, around: tuple[str, ...], zones: tuple[str, ...]
+) -> tuple[list[Instance], dict[str, Any]]:
+    """The instances of a layer, and on EC2 what else it says."""
+    if boxes.is_managed(node):
+        said = boxes.managed(reader, node, layer, provider, OTHER_WORDS)
+        for key, value in node.value:
+            if key.value == "variables":
+                variables(reader, value, f"layers.{layer}.variables")
+        return [], said
+    path, line, keys = f"layers.{layer}", line_of(node), {}
     if isinstance(node, yaml.MappingNode):
-        keys = reader.mapping(node, path, LAYER_KEYS, OTHER_WORDS)
+        here = boxes.INSTANCES.get(layer, {}) if provider == "ec2" else {}
+        keys = reader.mapping(node, path, LAYER_KEYS | dict.fromkeys(here, False), OTHER_WORDS)
         if "variables" in keys:
             variables(reader, keys["variables"], f"{path}.variables")
         if "instances" not in keys:
-            return []
+            return [], {}
         node, path = keys["instances"], f"{path}.instances"
+    box = boxes.instances(reader, keys, layer) if provider == "ec2" else {}
+    return _instances(reader, node, path, line, layer, provider, around, zones), box
+
+
+def _instances(
+    reader: Reader, node: yaml.Node, path: str, line: int, layer: str, provider: str, around: tuple[str, ...], zones: tuple[str, ...]
+) -> list[Instance]:
     kinds = _kinds(reader, node, path) if isinstance(node, yaml.MappingNode) else []
     if isinstance(node, yaml.MappingNode) and not kinds:
         return []

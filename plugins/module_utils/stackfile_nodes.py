@@ -234,6 +234,14 @@ class Reader:
             return int(node.value)
         return None
 
+    def flag(self, node: yaml.Node, path: str) -> bool | None:
+        """True or false; YAML's other words for them are taken too."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:bool":
+            return str(node.value).lower() in ("true", "yes", "on")
+        quoted = isinstance(node, yaml.ScalarNode) and str(node.value).lower() in ("true", "false")
+        self.note(node, path, "this must be true or false", "true or false", f"write {node.value} without quotes" if quoted else "write true")
+        return None
+
     def address(self, node: yaml.Node, path: str) -> str:
         try:
             if isinstance(node, yaml.ScalarNode):

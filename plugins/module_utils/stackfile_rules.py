@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .stackfile import LAYERS, MOVABLE, SINGLE, TYPES, Instance, Stack
+from .stackfile_boxes import MANAGED, example
 from .stackfile_nodes import Problem
+from .stackfile_rules_ec2 import check as ec2
 from .stackfile_scaling_rules import clashes, loads, windows
 
 # The layers that vote about who leads; the arbiter votes in each of them.
@@ -39,7 +41,7 @@ def taken_names(stack: Stack) -> list[str]:
 
 def check(stack: Stack) -> list[Problem]:
     """Every rule that the stack breaks."""
-    rules = (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes, windows, clashes, loads)
+    rules = (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes, windows, clashes, loads, ec2)
     return [problem for rule in rules for problem in rule(stack)]
 
 
@@ -101,7 +103,8 @@ def _needs(stack: Stack) -> Iterator[Problem]:
         missing = [other for other in NEEDED if other not in stack.lines]
         if missing:
             what, found = f"the layer {layer} needs others beside it", f"no layer {', '.join(missing)}"
-            mend = "add " + ", ".join(f'"{other}: {1 if other in SINGLE else 2}"' for other in missing)
+            boxes = MANAGED if stack.provider == "ec2" else {}
+            mend = "add " + ", ".join(f'"{other}: {example(other) if other in boxes else 1 if other in SINGLE else 2}"' for other in missing)
             yield Problem(stack.lines[layer], f"layers.{layer}", what, found, f"all of: {', '.join(NEEDED)}", mend)
 
 
@@ -109,7 +112,7 @@ def _pairs(stack: Stack) -> Iterator[Problem]:
     for layer in (layer for layer in LAYERS if layer not in SINGLE):
         steady = [one for one in stack.layer(layer) if one.type == "always"]
         zones = {one.zone for one in steady}
-        if layer not in stack.lines or (len(steady) >= 2 and len(zones) >= 2):
+        if layer not in stack.lines or stack.managed(layer) or (len(steady) >= 2 and len(zones) >= 2):
             continue
         two = len(steady) >= 2
         what = "all instances are in one zone: it takes them along" if two else "nothing could take over from one instance"
@@ -137,8 +140,8 @@ def _singles(stack: Stack) -> Iterator[Problem]:
 def _votes(stack: Stack) -> Iterator[Problem]:
     """After the loss of any one zone, more than half of the votes must be left: else the layer stops by itself."""
     expected, arbiter = "a majority of votes without any one zone", stack.layer("arbiter")
-    if list(_zones(stack)) or list(_singles(stack)):
-        return  # the arbiter must be mended first
+    if stack.provider == "ec2" or list(_zones(stack)) or list(_singles(stack)):
+        return  # there they are services; else the arbiter must be mended first
     short: dict[str, str] = {}
     for layer in VOTING:
         voters = stack.layer(layer) + arbiter

@@ -100,7 +100,6 @@ MISTAKES = {
     "a zone that YAML reads as no": (("[a, b]", "[a, no]"), 5, "zones[1]", "must be a text", "yes/no", '"no"'),
     "a number for a text": (("stack: local", "stack: 7"), 3, "stack", "must be a text", 'the number "7"', "quotes"),
     "provider": (("podman", "docker"), 4, "provider", "choices", '"docker"', '"podman"'),
-    "not yet": (("podman", "ec2"), 4, "provider", "cannot be used yet", '"ec2"', "podman"),
     "another plugin": (
         ("trust.stack.stack", "trust.stack.stak"),
         2, "plugin", "choices", '"trust.stack.stak"', "trust.stack.stack",
