@@ -29,10 +29,13 @@ options:
   provider:
     description:
       - Where the instances come from.
-      - V(podman) makes them on this machine, V(static) uses the machines that you list.
+      - V(podman) makes them on this machine, V(static) uses the machines that you list, V(ec2) rents them from AWS.
     type: str
     required: true
-    choices: [podman, static]
+    choices: [podman, static, ec2]
+  region:
+    description: The region of AWS, such as V(eu-west-1); for O(provider=ec2), where the zones are the letters of the region's.
+    type: str
   zones:
     description: The failure domains, at least two. The instances of a layer are spread over them in turn.
     type: list
@@ -62,6 +65,10 @@ options:
       - "C(load) is OpsWorks' SetLoadBasedAutoScaling: C(Enable), C(UpScaling) and C(DownScaling) with C(InstanceCount),
         C(ThresholdsWaitTime) and C(IgnoreMetricsTime) in minutes, C(CpuThreshold) and C(MemoryThreshold) in percent,
         C(LoadThreshold), C(QueueThreshold), C(SessionRateThreshold) and C(BacklogThreshold); -1 is not watched."
+      - "With O(provider=ec2) a service may stand in for a layer: C(database: {managed: rds, engine, version, multi_az, class, storage,
+        backup_days}), C(redis: {managed: elasticache, version, multi_az, class, backup_days}), C(memcached: {managed: elasticache,
+        nodes, cross_az, class}), C(mail: {managed: ses, domain}). Layers of instances have C(class), the size of their machines,
+        and lb has C(failover), V(route53) or V(nlb), and C(domain)."
     type: dict
     required: true
   virtual_ip:
@@ -201,7 +208,16 @@ def _state(folder: Path) -> stackvars.State:
         raise _broken(folder / "network.json", str(error)) from None
     known = {name: address for name, address in _json(folder / "addresses.json").items() if isinstance(address, str)}
     online = frozenset(_json(folder / "online.json"))
-    return stackvars.State(folder, net, known, _json(folder / "machine.json"), online, _json(folder / "release.json"))
+    made = _made(folder / "aws.json")
+    return stackvars.State(folder, net, known, _json(folder / "machine.json"), online, _json(folder / "release.json"), made)
+
+
+def _made(path: Path) -> dict[str, Any]:
+    made = _json(path)
+    instances = made.get("instances", {})
+    if not isinstance(instances, dict) or any(not isinstance(one, dict) or not {"id", "address"} <= one.keys() for one in instances.values()):
+        raise _broken(path, "instances: it does not say id and address of each")
+    return made
 
 
 def _json(path: Path) -> dict[str, Any]:

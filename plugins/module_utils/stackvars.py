@@ -25,6 +25,7 @@ class State:
     machine: Mapping[str, Any] = field(default_factory=dict)
     online: frozenset[str] = frozenset()  # the time- and load-based instances that were started, see start.yml
     release: Mapping[str, Any] = field(default_factory=dict)  # what runs and what ran before it, see deploy.yml
+    made: Mapping[str, Any] = field(default_factory=dict)  # on AWS, what provision.yml made there
 
     def is_online(self, one: Instance) -> bool:
         return one.type == "always" or one.name in self.online
@@ -48,6 +49,9 @@ def addresses(stack: Stack, state: State) -> dict[str, str]:
     """name: address; empty while the network does not exist."""
     if stack.provider == "static":
         return {one.name: one.host for one in stack.instances}
+    if stack.provider == "ec2":
+        made = state.made.get("instances") or {}
+        return {one.name: made[one.name]["address"] for one in stack.instances if one.name in made}
     if state.network is None:
         return {}
     return allocate(state.network, [one.name for one in stack.instances], state.addresses)
@@ -56,6 +60,7 @@ def addresses(stack: Stack, state: State) -> dict[str, str]:
 def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str]) -> dict[str, Any]:
     """The variables of group `all`."""
     network = state.network
+    made = state.made.get("instances") or {}
     return {
         "stack_name": stack.name,
         "stack_provider": stack.provider,
@@ -81,21 +86,28 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
                 "address": where.get(one.name, ""),
                 "online": state.is_online(one),
             }
+            | ({"id": made[one.name]["id"]} if one.name in made else {})
             for one in stack.instances
         ],
         # Visitors and tasks that wait are answered at the next tick: these stacks look more often.
         "stack_scales_by_demand": any(one.enable and {one.up.queue, one.up.backlog} != {None} for one in stack.loads.values()),
         "stack_release_digest": str(state.release.get("digest") or ""),
+        # On AWS: where, what is ticked, and what stands there.
+        "stack_region": stack.region,
+        "stack_boxes": {layer: dict(box) for layer, box in stack.boxes.items()},
+        "stack_made": dict(state.made),
         "stack_mount_namespaces": bool(state.machine.get("mount_namespaces", True)),
         "stack_containers_conf": str(state.machine.get("containers_conf") or ""),
     }
 
 
-def connection_vars(stack: Stack, state: State) -> dict[str, str]:
+def connection_vars(stack: Stack, state: State) -> dict[str, Any]:
     """The variables of group `instances`: how to reach them."""
-    login = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3"}
+    login: dict[str, Any] = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3"}
     if stack.provider == "static":
         return login
+    if stack.provider == "ec2":
+        login |= {"ansible_user": "admin", "ansible_become": True}  # as Debian's image has it
     key = state.folder / "id_ed25519"
     options = [
         _option("UserKnownHostsFile", state.folder / "known_hosts"),
