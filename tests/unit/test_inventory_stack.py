@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.trust.stack.plugins.module_utils import stackvars
 from ansible_collections.trust.stack.plugins.module_utils.addresses import network
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import INSTANCE_KEYS, LAYERS, STACK_KEYS, parse
+from test_stackfile_ec2 import AWS
 
 ROOT = Path(__file__).parents[2]
 LOCAL = (ROOT / "inventories/local/stack.yml").read_text(encoding="utf-8")
@@ -243,3 +244,45 @@ def test_a_stack_that_scales_by_what_waits_says_so(stack: Path, threshold: str, 
     layer = f"  app: {{instances: {{always: 2, load: 2}}, load: {{Enable: true, UpScaling: {{{threshold}}}}}}}"
     (stack / "stack.yml").write_text(LOCAL.replace("  app: 2", layer), encoding="utf-8")
     assert listed(stack)["_meta"]["hostvars"]["app-a-1"]["stack_scales_by_demand"] is often
+
+
+MADE = {
+    "instances": {
+        "app-a-1": {"id": "i-0a", "address": "10.20.100.4", "public": ""},
+        "lb-a-1": {"id": "i-0b", "address": "10.20.0.4", "public": "192.0.2.1"},
+    }
+}
+
+
+def test_a_stack_on_aws_has_the_hosts_that_were_made_and_no_host_where_a_service_stands_in(stack: Path) -> None:
+    (stack / "stack.yml").write_text(AWS, encoding="utf-8")
+    (stack / ".state").mkdir(exist_ok=True)
+    (stack / ".state/aws.json").write_text(json.dumps(MADE), encoding="utf-8")
+    found = listed(stack)
+    assert found["app"]["hosts"] == ["app-a-1", "app-b-1", "app-a-2", "app-b-2"]
+    assert "database" not in found  # Ansible leaves empty groups out of this list
+    host = found["_meta"]["hostvars"]["app-a-1"]
+    assert (host["ansible_host"], host["ansible_user"], host["ansible_become"]) == ("10.20.100.4", "admin", True)
+    assert "ansible_host" not in found["_meta"]["hostvars"]["app-b-1"]
+    assert host["stack_boxes"]["database"]["class"] == "db.t4g.medium"
+    known = {one["name"]: (one.get("id"), one["address"]) for one in host["stack_instances"]}
+    assert known["lb-a-1"] == ("i-0b", "10.20.0.4")
+    assert known["app-b-1"] == (None, "")
+
+
+def test_what_was_made_on_aws_must_say_id_and_address(stack: Path) -> None:
+    (stack / "stack.yml").write_text(AWS, encoding="utf-8")
+    (stack / ".state").mkdir(exist_ok=True)
+    (stack / ".state/aws.json").write_text('{"instances": {"app-a-1": {"id": "i-0a"}}}', encoding="utf-8")
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--list")
+    assert ran.returncode == 4
+    assert "aws.json" in ran.stderr and "id and address" in ran.stderr
+
+
+def test_the_verbs_refuse_aws_until_they_can_make_all_of_it(stack: Path) -> None:
+    (stack / "stack.yml").write_text(AWS, encoding="utf-8")
+    before = sorted(path.name for path in (stack / ".state").iterdir())
+    ran = ansible(stack, "playbook", "-i", "stack.yml", str(ROOT / "playbooks/site.yml"))
+    assert ran.returncode != 0
+    assert "found ec2, expected podman or static" in " ".join(ran.stdout.split())
+    assert sorted(path.name for path in (stack / ".state").iterdir()) == before
