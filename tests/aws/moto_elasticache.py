@@ -1,0 +1,48 @@
+"""What moto's ElastiCache leaves out of a group of Redis nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.elasticache import models, responses
+
+make = models.ElastiCacheBackend.create_replication_group
+delete = models.ElastiCacheBackend.delete_replication_group
+
+
+def made(self: Any, **named: Any) -> Any:
+    """AWS gives every group an address to read from. moto: none."""
+    group = make(self, **named)
+    for nodes in group.node_groups:
+        nodes["reader_endpoint"] = {"address": f"replica.{group.replication_group_id}.abc123.euw1.cache.amazonaws.com", "port": group.port}
+    return group
+
+
+def deleted(self: Any, replication_group_id: str, *more: Any, **named: Any) -> Any:
+    """AWS: it is gone after a while. moto: it stays as deleting for ever."""
+    group = delete(self, replication_group_id, *more, **named)
+    del self.replication_groups[replication_group_id]
+    return group
+
+
+def resized(self: Any) -> ActionResult:
+    """AWS adds or removes replicas. moto has neither call."""
+    group = self.elasticache_backend.describe_replication_groups(self._get_param("ReplicationGroupId"))[0]
+    members = group.node_groups[0]["node_group_members"]
+    wanted = int(self._get_param("NewReplicaCount")) + 1
+    if group.automatic_failover == "enabled" and wanted < 2:
+        raise responses.InvalidParameterCombinationException("automatic failover needs a replica")
+    while len(members) > wanted:
+        members.pop()
+    while len(members) < wanted:
+        name = f"{group.replication_group_id}-{len(members) + 1:03}"
+        members.append(members[-1] | {"cache_cluster_id": name, "current_role": "replica"})
+    return ActionResult({"ReplicationGroup": group})
+
+
+def fill() -> None:
+    models.ElastiCacheBackend.create_replication_group = made
+    models.ElastiCacheBackend.delete_replication_group = deleted
+    responses.ElastiCacheResponse.increase_replica_count = resized
+    responses.ElastiCacheResponse.decrease_replica_count = resized
