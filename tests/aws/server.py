@@ -22,6 +22,7 @@ os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json"
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 import moto_elasticache
+import moto_memcached
 import moto_rds
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
@@ -31,6 +32,7 @@ from moto.server import main
 EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
 
 moto_elasticache.fill()
+moto_memcached.fill()
 moto_rds.fill()
 
 ERROR = "<Response><Errors><Error><Code>{code}</Code><Message>asked for by the test</Message></Error></Errors><RequestID>0</RequestID></Response>"
