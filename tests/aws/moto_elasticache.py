@@ -41,8 +41,24 @@ def resized(self: Any) -> ActionResult:
     return ActionResult({"ReplicationGroup": group})
 
 
+def subnets_forgotten(self: Any) -> ActionResult:
+    """AWS can remove a group of subnets, and says so when there is none. moto has no such call."""
+    name = self._get_param("CacheSubnetGroupName")
+    self.elasticache_backend.describe_cache_subnet_groups(name)
+    del self.elasticache_backend.cache_subnet_groups[name]
+    return ActionResult({})
+
+
+def subnets_changed(self: Any) -> ActionResult:
+    """AWS can change one. moto has no such call."""
+    group = self.elasticache_backend.describe_cache_subnet_groups(self._get_param("CacheSubnetGroupName"))[0]
+    return ActionResult({"CacheSubnetGroup": group})
+
+
 def fill() -> None:
     models.ElastiCacheBackend.create_replication_group = made
     models.ElastiCacheBackend.delete_replication_group = deleted
+    responses.ElastiCacheResponse.delete_cache_subnet_group = subnets_forgotten
+    responses.ElastiCacheResponse.modify_cache_subnet_group = subnets_changed
     responses.ElastiCacheResponse.increase_replica_count = resized
     responses.ElastiCacheResponse.decrease_replica_count = resized
