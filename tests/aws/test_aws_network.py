@@ -131,7 +131,7 @@ def test_who_may_not_or_whose_token_is_over_is_told(aws: Aws, play: Any, made: d
 
 def test_a_region_without_the_image_is_told_with_the_mend(aws: Aws, play: Any, made: dict[str, Any]) -> None:
     more = {"instance_list": [{"name": "app-b-9", "layer": "app", "zone": "b", "type": "always", "online": True}]}
-    ec2 = {"classes": {"app": "m7i.large"}, "profiles": {}, "image_owner": "1", "image_name": "debian-13-*", "disk": 20,
+    ec2 = {"classes": {"app": "m7i.large"}, "profiles": {}, "ami_owner": "1", "ami": "debian-13-*", "disk": 20,
            "subnets": made["network"]["subnets"], "security_groups": made["network"]["security_groups"]}  # fmt: skip
     done = play("-e", json.dumps(more | {"part": "instances", "instance_ec2": ec2}))
     assert done.returncode != 0

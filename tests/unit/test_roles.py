@@ -61,7 +61,8 @@ def test_the_role_reads_no_other_role_and_no_inventory(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_the_scenario_tests_something(role: Path) -> None:
     """A verifier that finds no test passes: so count them here."""
-    tests = [path.read_text() for path in (ROOT / "molecule" / role.name / "tests").glob("test_*.py")]
+    files = [*(ROOT / "molecule" / role.name / "tests").glob("test_*.py"), *(ROOT / "tests/aws").glob(f"test_{role.name}.py")]
+    tests = [path.read_text() for path in files]
     assert len(re.findall(r"^def test_", "\n".join(tests), re.M)) >= 2, role.name
 
 
