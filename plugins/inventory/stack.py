@@ -81,7 +81,10 @@ options:
     type: path
     default: .state
   variables:
-    description: Ansible variables for the whole stack.
+    description:
+      - Ansible variables for the whole stack.
+      - With O(provider=ec2), C(stack_jump) V(false) says that the control node reaches the instances by their private addresses;
+        else ssh goes over whichever balancer answers.
     type: dict
     default: {}
 """
@@ -156,7 +159,7 @@ class InventoryModule(BaseInventoryPlugin):
         self._groups(stack)
         self._set("all", stackvars.stack_vars(stack, Path(os.path.abspath(path)), state, where) | variables)
         # `instances` is nearer to a host than `all`: what the file says for the whole stack must win all the same
-        login = stackvars.connection_vars(stack, state)
+        login = stackvars.connection_vars(stack, state, jump=variables.get("stack_jump", True) is not False)
         self._set("instances", {key: value for key, value in login.items() if key not in variables})
         for layer, said in (data.get("layers") or {}).items():
             if isinstance(said, dict):

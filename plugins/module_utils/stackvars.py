@@ -101,8 +101,8 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
     }
 
 
-def connection_vars(stack: Stack, state: State) -> dict[str, Any]:
-    """The variables of group `instances`: how to reach them."""
+def connection_vars(stack: Stack, state: State, jump: bool = True) -> dict[str, Any]:
+    """The variables of group `instances`: how to reach them. On EC2 over a balancer, unless the control node is in the same network."""
     login: dict[str, Any] = {"ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3"}
     if stack.provider == "static":
         return login
@@ -115,7 +115,19 @@ def connection_vars(stack: Stack, state: State) -> dict[str, Any]:
         _option("IdentityFile", key),
         "-o IdentitiesOnly=yes",
     ]
+    if stack.provider == "ec2" and jump:
+        options += _jump(stack, state, options)
     return login | {"ansible_ssh_private_key_file": str(key), "ansible_ssh_common_args": " ".join(options)}
+
+
+def _jump(stack: Stack, state: State, options: list[str]) -> list[str]:
+    """Over the first balancer that can be reached: ssh's own ProxyJump knows no second one. Nothing while there is none."""
+    made = state.made.get("instances") or {}
+    ways = [str(made[one.name].get("public") or "") for one in stack.layer("lb") if one.name in made]
+    # ssh expands % in the command, and the inner ssh in its options once more.
+    inner = " ".join(options).replace("%", "%%")
+    command = " || ".join(f"ssh {inner} -o ConnectTimeout=5 -o BatchMode=yes -W %h:%p admin@{way}" for way in ways if way)
+    return ["-o " + shlex.quote(f"ProxyCommand=sh -c {shlex.quote(command)}")] if command else []
 
 
 def host_vars(one: Instance, where: Mapping[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ def test_a_port_is_open_only_to_those_who_need_it(aws: Aws, made: dict[str, Any]
     assert all(rule["FromPort"] == rule["ToPort"] and rule["IpProtocol"] == "tcp" for group in groups for rule in group["IpPermissions"])
     assert {(to, port) for to, port, source in found if source == "0.0.0.0/0"} == {("lb", 80), ("lb", 443)}
     assert {(to, source) for to, port, source in found if port == 22} == {
-        ("lb", "192.0.2.0/24"), ("monitor", "192.0.2.0/24"), *((to, "lb") for to in ("app", "worker", "memcached", "monitor"))}  # fmt: skip
+        ("lb", "192.0.2.0/24"), ("monitor", "192.0.2.0/24"), *((to, "lb") for to in ("lb", "app", "worker", "memcached", "monitor"))}  # fmt: skip
     assert {source for to, _port, source in found if to == "database"} == {"app", "worker"}
     assert {source for to, port, source in found if (to, port) == ("app", 8000)} == {"lb"}
     assert {source for to, port, source in found if to in ("redis", "memcached") and port in (6379, 11211)} == {"app", "worker", "monitor"}

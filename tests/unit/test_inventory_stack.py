@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -268,6 +269,33 @@ def test_a_stack_on_aws_has_the_hosts_that_were_made_and_no_host_where_a_service
     known = {one["name"]: (one.get("id"), one["address"]) for one in host["stack_instances"]}
     assert known["lb-a-1"] == ("i-0b", "10.20.0.4")
     assert known["app-b-1"] == (None, "")
+
+
+@pytest.mark.parametrize("folder", ["/srv/st", "/srv/my stack", "/srv/100%"])
+def test_ssh_on_aws_goes_over_whichever_balancer_answers(folder: str, tmp_path: Path) -> None:
+    """By ssh itself: of two inner ssh programs, the first one cannot connect."""
+    made = {"instances": {name: {"id": "i-0", "address": "10.20.0.4", "public": way} for name, way in (("lb-a-1", "192.0.2.1"), ("lb-b-1", "192.0.2.2"))}}
+    state = stackvars.State(Path(folder), made=made)
+    words = shlex.split(stackvars.connection_vars(parse(AWS), state)["ansible_ssh_common_args"])
+    tried = tmp_path / "tried"
+    inner = tmp_path / "bin/ssh"
+    inner.parent.mkdir()
+    inner.write_text(f'#!/bin/sh\nfor word in "$@"; do printf "<%s>" "$word" >> {tried}; done\necho >> {tried}\nexit 255\n', encoding="utf-8")
+    inner.chmod(0o755)
+    environment = os.environ | {"PATH": f"{inner.parent}:{os.environ['PATH']}"}
+    subprocess.run([str(shutil.which("ssh")), *words, "10.20.100.4"], env=environment, capture_output=True, check=False)
+    lines = tried.read_text().splitlines()
+    assert [line.split("<-W>")[1] for line in lines] == ["<10.20.100.4:22><admin@192.0.2.1>", "<10.20.100.4:22><admin@192.0.2.2>"]
+    assert all(f"<IdentityFile={folder}/id_ed25519>".replace("%", "%%") in line.replace('"', "") for line in lines)
+
+
+def test_a_control_node_in_the_same_network_needs_no_jump(stack: Path) -> None:
+    (stack / "stack.yml").write_text(AWS + "variables: {stack_jump: false}\n", encoding="utf-8")
+    (stack / ".state").mkdir(exist_ok=True)
+    (stack / ".state/aws.json").write_text(json.dumps(MADE), encoding="utf-8")
+    assert "ProxyCommand" not in listed(stack)["_meta"]["hostvars"]["app-a-1"]["ansible_ssh_common_args"]
+    (stack / "stack.yml").write_text(AWS, encoding="utf-8")
+    assert "admin@192.0.2.1" in listed(stack)["_meta"]["hostvars"]["app-a-1"]["ansible_ssh_common_args"]
 
 
 def test_what_was_made_on_aws_must_say_id_and_address(stack: Path) -> None:

@@ -45,6 +45,11 @@ def test_redis_is_asked_through_the_exporter_of_this_host_and_only_when_there_is
     assert job["relabel_configs"][-1] == {"target_label": "__address__", "replacement": "127.0.0.1:9121"}
 
 
+def test_a_redis_with_tls_is_asked_over_tls() -> None:
+    scheme = [jobs(prometheus_redis=TARGETS, prometheus_redis_tls=tls)["redis"]["relabel_configs"][1]["replacement"] for tls in (False, True)]
+    assert scheme == ["redis://$1", "rediss://$1"]
+
+
 def test_the_exporter_asks_for_the_length_of_each_list() -> None:
     assert "in ipairs({'critical', 'mail', }) do" in render("backlog.lua.j2", prometheus_redis_lists=["critical", "mail"])
 
@@ -72,6 +77,12 @@ def test_with_an_address_the_mail_names_what_is_wrong_and_what_to_do() -> None:
     assert ".Annotations.summary" in mail["headers"]["Subject"]
     assert ".Annotations.mend" in mail["text"]
     assert mail["html"] == ""
+
+
+def test_a_topic_of_aws_is_told_as_well() -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:shop-alarms"
+    settings = yaml.safe_load(render("alertmanager.yml.j2", prometheus_sns_topic=topic))
+    assert settings["receivers"][0]["sns_configs"] == [{"topic_arn": topic, "sigv4": {"region": "eu-west-1"}, "send_resolved": True}]
 
 
 def test_the_watchdog_goes_outside_only_when_told_where() -> None:
