@@ -120,6 +120,37 @@ def test_instances_are_started_and_stopped_by_their_ids(aws: Aws, play: Any, mad
     assert [one["State"]["Name"] for name, one in instances(aws).items()].count("running") == 2
 
 
+def with_list(made: dict[str, Any], instances: list[dict[str, Any]], **said: Any) -> str:
+    classes = {"lb": "t4g.small", "app": "m7i.large"}
+    ec2 = {"subnets": made["network"]["subnets"], "security_groups": made["network"]["security_groups"], "classes": classes} | said
+    return json.dumps({"part": "instances", "instance_list": instances, "instance_ec2": ec2})
+
+
+def test_what_is_no_longer_wanted_is_said_and_goes_only_when_it_is_named(aws: Aws, play: Any, made: dict[str, Any]) -> None:
+    every = [{"name": name, "layer": name.split("-")[0], "zone": name.split("-")[1], "type": "always", "online": True} for name in ("lb-a-1", "app-b-1")]
+    before = {name: one["InstanceId"] for name, one in instances(aws).items()}
+    done = play("-e", with_list(made, every))
+    assert changed(done) == 0
+    assert "and paid for: app-a-2." in " ".join(done.stdout.split())
+    done = play("-e", with_list(made, every, remove=["app-b-1", "nobody"]))
+    assert done.returncode and "found app-b-1, nobody; expected instances of this stack (app-a-2, app-b-1, lb-a-1)" in " ".join(done.stdout.split())
+    done = play("-e", with_list(made, every, remove=["lb-a-1"]))
+    assert done.returncode and "nothing would be left of lb" in " ".join(done.stdout.split())
+    assert {name: one["InstanceId"] for name, one in instances(aws).items()} == before
+    assert changed(play("-e", with_list(made, every, remove=["app-a-2"]))) == 1
+    assert set(instances(aws)) == {"shop-lb-a-1", "shop-app-b-1"}
+
+
+def test_another_size_is_said_and_comes_with_a_new_instance(aws: Aws, play: Any, made: dict[str, Any]) -> None:
+    two = [{"name": name, "layer": "app", "zone": name.split("-")[1], "type": "always", "online": True} for name in ("app-b-1", "app-a-1")]
+    classes = {"lb": "t4g.small", "app": "m7i.xlarge"}
+    done = play("-e", with_list(made, two, classes=classes))
+    assert "app-b-1 is m7i.large, stack.yml says m7i.xlarge" in " ".join(done.stdout.split())
+    assert {name: one["InstanceType"] for name, one in instances(aws).items() if "app" in name} == {"shop-app-b-1": "m7i.large", "shop-app-a-1": "m7i.xlarge"}
+    assert changed(play("-e", with_list(made, two, classes=classes, remove=["app-b-1"]))) == 2
+    assert {one["InstanceType"] for name, one in instances(aws).items() if "app" in name} == {"m7i.xlarge"}
+
+
 def test_who_may_not_or_whose_token_is_over_is_told(aws: Aws, play: Any, made: dict[str, Any]) -> None:
     for code in ("UnauthorizedOperation", "RequestExpired"):
         aws.fault({"match": "Action=DescribeVpcs", "times": 99, "code": code})
