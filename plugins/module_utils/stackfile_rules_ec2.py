@@ -12,6 +12,7 @@ from .stackfile_boxes import ALWAYS_MANAGED, MANAGED, example
 from .stackfile_nodes import Problem
 
 LETTER = re.compile(r"[a-z]")
+ARM = re.compile(r"[a-z]+[0-9]+g[a-z]*\.")  # Graviton: t4g, m7g, c7gn
 
 
 def check(stack: Stack) -> Iterator[Problem]:
@@ -26,6 +27,7 @@ def check(stack: Stack) -> Iterator[Problem]:
     yield from _zones(stack)
     yield from _managed(stack)
     yield from _entrance(stack)
+    yield from _processor(stack)
     if stack.layer("arbiter") and not (stack.layer("database") or stack.layer("redis")):
         what, expected = "nothing here needs the arbiter's vote", "no arbiter: the services of AWS vote among themselves"
         yield Problem(stack.lines["arbiter"], "layers.arbiter", what, "arbiter", expected, "remove the line")
@@ -54,3 +56,12 @@ def _entrance(stack: Stack) -> Iterator[Problem]:
     if stack.layer("lb") and not stack.boxes.get("lb", {}).get("failover"):
         what, expected = "it is not said how visitors get past a balancer that fails", "failover: route53, or failover: nlb"
         yield Problem(stack.lines["lb"], "layers.lb", what, "nothing", expected, "write lb: {instances: 2, failover: route53}")
+
+
+def _processor(stack: Stack) -> Iterator[Problem]:
+    """One release is one artifact, the same on every host, and it holds compiled packages."""
+    app, worker = (str(stack.boxes.get(layer, {}).get("class", "")) for layer in ("app", "worker"))
+    if not app or not worker or bool(ARM.match(app)) == bool(ARM.match(worker)):
+        return
+    what, expected = "app and worker run one release and need one kind of processor", f"a size like app's {app}"
+    yield Problem(stack.lines["worker"], "layers.worker.class", what, f'"{worker}"', expected, "take Graviton (t4g, m7g, ...) for both, or for neither")

@@ -89,6 +89,8 @@ MISTAKES = {
     ),
     "a mail sink": (("{managed: ses, domain: example.com}", "1"), 13, "layers.mail", "is a service", "1 instances", "domain: example.com"),
     "a managed app": (("worker: 2", "worker: {managed: lambda}"), 9, "layers.worker.managed", "stands in", '"lambda"', "worker: 2"),
+    "two kinds of processor": (
+        ("worker: 2", "worker: {instances: 2, class: m7i.large}"), 9, "layers.worker.class", "one kind of processor", '"m7i.large"', "Graviton"),
     "an arbiter without voters": (("  monitor: 1", "  monitor: 1\n  arbiter: 1"), 15, "layers.arbiter", "needs the arbiter", "arbiter", "remove"),
     "no mail": (("  mail: {managed: ses, domain: example.com}\n", ""), 8, "layers.app", "needs others", "no layer mail", "mail: {managed: ses"),
     "a virtual address": (("layers:", "virtual_ip: 192.0.2.1\nlayers:"), 6, "virtual_ip", "finds the virtual", "192.0.2.1", "remove"),
