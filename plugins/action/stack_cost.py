@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "disk": {"type": "int", "default": 20},
     "nat": {"type": "str", "choices": ["zone", "one"], "default": "zone"},
     "alarms": {"type": "bool", "default": True},
+    "https": {"type": "bool", "default": False},
     "now": {"type": "str", "default": ""},
 }
 
@@ -30,7 +31,7 @@ def told(given: dict[str, Any]) -> dict[str, Any]:
     known = aws_cost.prices(stack.region, given["prices"])
     today = (instant(given["now"]) or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
     hours = aws_cost.hours_a_week(stack, today)
-    assumed = aws_cost.Assumed(given["disk"], given["nat"], given["alarms"])
+    assumed = aws_cost.Assumed(given["disk"], given["nat"], given["alarms"], given["https"])
     after = aws_cost.estimate(aws_cost.of_stack(stack), known, hours, assumed)
     lines = aws_costtext.sheet(after)
     found: dict[str, Any] = {

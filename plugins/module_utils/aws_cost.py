@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -36,6 +36,7 @@ class Ticked:
     zones: int
     boxes: Mapping[str, Mapping[str, Any]]
     machines: tuple[Machine, ...]
+    groups: Mapping[str, int] = field(default_factory=dict)  # layer: how many an Auto Scaling group may add, which have no names
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Assumed:
     disk: int = 20  # GiB of each instance, as role instance makes it
     nat: str = "zone"  # a way out in each zone, or `one`
     alarms: bool = True  # as role aws_alarms makes them
+    https: bool = False  # whether Route 53 asks the balancers by HTTPS
 
 
 @dataclass(frozen=True)
@@ -129,20 +131,22 @@ def _usd(name: str, value: object) -> Decimal:
 
 def of_stack(stack: Stack) -> Ticked:
     machines = tuple(Machine(one.name, one.layer, one.type) for one in stack.instances)
-    return Ticked(stack.region, len(stack.all_zones), stack.boxes, machines)
+    groups = {layer: int(group.largest) for layer, group in getattr(stack, "groups", {}).items()}  # of layers with `scaling: asg`
+    return Ticked(stack.region, len(stack.all_zones), stack.boxes, machines, groups)
 
 
 def of_before(before: Mapping[str, Any], stack: Stack) -> Ticked:
-    """What provision.yml kept: `boxes` and `instances` as the inventory has them (stack_boxes, stack_instances). PlanError where it is none of it."""
+    """What provision.yml kept: `boxes` and `instances` as the inventory has them (stack_boxes, stack_instances), and perhaps `groups`. PlanError else."""
     try:
         machines = tuple(Machine(one["name"], one["layer"], one.get("type", TYPES[0])) for one in before.get("instances", ()))
         boxes = {str(layer): dict(box) for layer, box in before.get("boxes", {}).items()}
+        groups = {str(layer): int(number) for layer, number in before.get("groups", {}).items()}
         for number in (boxes.get("database", {}).get("storage", 0), boxes.get("memcached", {}).get("nodes", 0)):
             int(number)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         mend = "hand over what provision.yml kept as `ticked` in aws.json, or nothing"
         raise PlanError("before", before, "boxes: {layer: {...}} and instances: [{name, layer, type}]", mend) from exc
-    return Ticked(stack.region, len(stack.all_zones), boxes, machines)
+    return Ticked(stack.region, len(stack.all_zones), boxes, machines, groups)
 
 
 def hours_a_week(stack: Stack, start: datetime) -> dict[str, Decimal]:
@@ -193,16 +197,20 @@ def _instances(layer: str, ticked: Ticked, machines: list[Machine], hours: Mappi
         yield layer, f"{unknown} x {size} by the clock, hours not known", size, NOTHING, unknown * HOURS
     if loaded:
         yield layer, f"{len(loaded)} x {size} by load, from never to always on", size, NOTHING, len(loaded) * HOURS
+    if more := ticked.groups.get(layer, 0):
+        yield layer, f"up to {more} x {size} in an Auto Scaling group", size, NOTHING, more * HOURS
+        yield layer, f"up to {more} disk{_s(more)} of {some.disk} GiB, as long as these are there", "ebs_gb", NOTHING, Decimal(more * some.disk)
     yield _fixed(layer, f"{len(machines)} disk{_s(len(machines))} of {some.disk} GiB, billed also while stopped", "ebs_gb", len(machines) * some.disk)
     if layer == "lb":
-        yield from _entrance(str(box.get("failover") or ""), len(machines), ticked.zones)
+        yield from _entrance(str(box.get("failover") or ""), len(machines), ticked.zones, some.https)
 
 
-def _entrance(failover: str, balancers: int, zones: int) -> Iterator[Needed]:
+def _entrance(failover: str, balancers: int, zones: int, https: bool) -> Iterator[Needed]:
     yield _by_hour("lb", f"{balancers} public addresses", "ipv4_hour", balancers)
     if failover == "route53":
-        yield _fixed("lb", f"{balancers} health checks", "check_month", balancers)
-        yield _fixed("lb", "their options: HTTPS, every 10 s", "check_option_month", 2 * balancers)
+        checks = min(balancers, 2)  # of a failover pair
+        yield _fixed("lb", f"{checks} health checks", "check_month", checks)
+        yield _fixed("lb", f"their options: every 10 s{', HTTPS' if https else ''}", "check_option_month", checks * (2 if https else 1))
     if failover == "nlb":
         yield _by_hour("lb", "a network load balancer", "nlb_hour", 1)
         yield _by_hour("lb", f"its {zones} public addresses", "ipv4_hour", zones)
@@ -262,7 +270,7 @@ def _words(box: str, before: Estimate, after: Estimate) -> Iterator[str]:
         if was.get(key) != now.get(key):
             yield f"{key} {_said(was.get(key))} -> {_said(now.get(key))}"
     if box in LAYERS:
-        had, has = ([_numbers(one.ticked.machines, box)] for one in (before, after))
+        had, has = ([_numbers(one.ticked, box)] for one in (before, after))
         yield from (f"instances {one} -> {other}" for one, other in zip(had, has, strict=True) if one != other)
     else:
         had, has = ([line.what for line in one.lines if line.box == box] for one in (before, after))
@@ -273,6 +281,8 @@ def _said(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else "nothing" if value in (None, "") else str(value)
 
 
-def _numbers(machines: Iterable[Machine], layer: str) -> str:
-    kinds = [one.type for one in machines if one.layer == layer]
-    return " + ".join(f"{kinds.count(kind)} {kind}" for kind in TYPES if kind in kinds) or "0"
+def _numbers(ticked: Ticked, layer: str) -> str:
+    kinds = [one.type for one in ticked.machines if one.layer == layer]
+    counted = [f"{kinds.count(kind)} {kind}" for kind in TYPES if kind in kinds]
+    grouped = [f"up to {ticked.groups[layer]} by asg"] if ticked.groups.get(layer) else []
+    return " + ".join(counted + grouped) or "0"

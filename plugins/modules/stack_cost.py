@@ -22,6 +22,7 @@ options:
     description:
       - What was ticked when the stack was last provisioned, C(boxes) and C(instances) as the inventory has them in C(stack_boxes) and
         C(stack_instances); playbooks/provision.yml keeps it as C(ticked) in C(aws.json).
+      - C(groups) may say for each layer how many instances its Auto Scaling group may add.
       - Empty tells no difference.
     type: dict
     default: {}
@@ -44,6 +45,10 @@ options:
     description: Whether role aws_alarms is used.
     type: bool
     default: true
+  https:
+    description: Whether Route 53 asks the balancers by HTTPS, as aws_entrance_https of role aws_entrance has it.
+    type: bool
+    default: false
   now:
     description: The day from which the hours of the schedules are counted, for four weeks (ISO 8601, with its offset); today if empty.
     type: str
