@@ -220,7 +220,7 @@ def _entrance(failover: str, balancers: int, zones: int, https: bool) -> Iterato
 
 def _service(layer: str, box: Mapping[str, Any]) -> Iterator[Needed]:
     size = str(box.get("class") or f"the class of {layer}")
-    nodes = int(box.get("nodes") or 0) or (2 if box.get("multi_az") else 1)
+    nodes = _nodes(layer, box)
     zones = "spread over zones" if box.get("cross_az") else "in two zones" if box.get("multi_az") else "in one zone"
     yield _by_hour(layer, f"{nodes} x {size}, {zones}", size, nodes)
     if layer == "database":
@@ -228,12 +228,17 @@ def _service(layer: str, box: Mapping[str, Any]) -> Iterator[Needed]:
         yield _fixed(layer, f"{nodes} disk{_s(nodes)} of {storage} GiB", "rds_gb", nodes * storage)
 
 
+def _nodes(layer: str, box: Mapping[str, Any]) -> int:
+    """Redis has its replica in one zone too: role aws_cache asks for one in any case."""
+    if layer == "memcached":
+        return int(box.get("nodes") or 2)
+    return 2 if layer == "redis" or box.get("multi_az") else 1
+
+
 def _alarms(ticked: Ticked) -> int:
     """As role aws_alarms counts them: of the database three, of each Redis node and of Memcached two, of each instance one."""
-    redis = ticked.boxes.get("redis", {})
-    nodes = (2 if redis.get("multi_az") else 1) if redis.get("managed") else 0
-    memcached = bool(ticked.boxes.get("memcached", {}).get("managed"))
-    return 3 * bool(ticked.boxes.get("database", {}).get("managed")) + 2 * nodes + 2 * memcached + len(ticked.machines)
+    database, redis, memcached = (bool(ticked.boxes.get(layer, {}).get("managed")) for layer in ("database", "redis", "memcached"))
+    return 3 * database + 2 * _nodes("redis", {}) * redis + 2 * memcached + len(ticked.machines)
 
 
 def _by_hour(box: str, what: str, name: str, number: int) -> Needed:

@@ -65,9 +65,11 @@ def test_each_box_costs_what_was_added_up_by_hand() -> None:
         # 2 x (0.138 - 0.069) x 730 + 2 x 150 x 0.127 = 100.74 + 38.10
         ("class: db.t4g.medium", "class: db.t4g.large, storage: 250",
          ["database class db.t4g.medium -> db.t4g.large, storage 100 -> 250: +138.84 USD", "together: +138.84 USD a month"]),
-        # 0.034 x 730, and two alarms
-        ("redis: {managed: elasticache, multi_az: true", "redis: {managed: elasticache, multi_az: false",
-         ["redis multi_az true -> false: -24.82 USD", "alarms 18 alarms -> 16 alarms: -0.20 USD", "together: -25.02 USD a month"]),
+        # 2 x (0.068 - 0.034) x 730
+        ("redis: {managed: elasticache, multi_az: true", "redis: {managed: elasticache, class: cache.t4g.medium, multi_az: true",
+         ["redis class cache.t4g.small -> cache.t4g.medium: +49.64 USD", "together: +49.64 USD a month"]),
+        # the replica stays, in the primary's zone
+        ("redis: {managed: elasticache, multi_az: true", "redis: {managed: elasticache, multi_az: false", []),
         ("nodes: 2", "nodes: 3", ["memcached nodes 2 -> 3: +24.82 USD", "together: +24.82 USD a month"]),
         # 0.091 x 730 = 66.43 and a disk, 1.76
         ("always: 2, time: 2", "always: 3, time: 2",
