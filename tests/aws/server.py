@@ -4,7 +4,8 @@
 usage: server.py -p PORT          answers on 127.0.0.1 only; everything is kept in memory
 
 POST /_fault with a list of {"match": part of a request, "times": how often, "status": 400, "code": "RequestLimitExceeded", "delay": seconds}:
-requests that match are answered with that error, or late.
+requests that match are answered with that error in their own protocol, or late. What is searched is method, path, X-Amz-Target and body, such as
+"POST / AmazonSSM.PutParameter {...}" or "POST /  Action=RunInstances&...".
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import moto_ses
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
+from refusal import refusal
 
 # AWS: tags of these are of the types natgateway and elastic-ip. moto: nat-gateway and vpc-elastic-ip, so that every second run changes them.
 EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
@@ -37,7 +39,6 @@ moto_memcached.fill()
 moto_rds.fill()
 moto_ses.fill()
 
-ERROR = "<Response><Errors><Error><Code>{code}</Code><Message>asked for by the test</Message></Error></Errors><RequestID>0</RequestID></Response>"
 faults: list[dict[str, Any]] = []
 answer = werkzeug_app.DomainDispatcherApplication.__call__
 
@@ -49,13 +50,15 @@ def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
         faults[:] = json.loads(body or b"[]")
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
+    asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {environ.get('HTTP_X_AMZ_TARGET', '')} ".encode() + body
     for fault in faults:
-        if fault["times"] > 0 and fault["match"].encode() in body + environ["PATH_INFO"].encode():
+        if fault["times"] > 0 and fault["match"].encode() in asked:
             fault["times"] -= 1
             time.sleep(fault.get("delay", 0))
             if fault.get("code"):
-                start(f"{fault.get('status', 400)} Refused", [("Content-Type", "text/xml")])
-                return [ERROR.format(code=fault["code"]).encode()]
+                headers, said = refusal(environ, fault["code"])
+                start(f"{fault.get('status', 400)} Refused", headers)
+                return [said]
     return answer(self, environ, start)
 
 
