@@ -50,8 +50,12 @@ options:
     description: Seconds to wait until the cluster is available, or gone.
     type: int
     default: 1800
+  owner:
+    description: Tags that a cluster must have already to be changed or removed; without them it is somebody else's. Made ones get them.
+    type: dict
+    default: {}
   tags:
-    description: Tags of the cluster. Others that it has stay.
+    description: More tags. Others that are there stay.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -61,7 +65,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Predicts.
+    description: Predicts. Waits too while a cluster that is there is being changed, since only then its tags can be read.
   diff_mode:
     support: full
     description: Shows the nodes of each zone before and after.
@@ -75,7 +79,7 @@ EXAMPLES = r"""
     zones: [eu-west-1a, eu-west-1b]
     subnet_group: shop
     security_group_ids: [sg-0123456789abcdef0]
-    tags: {stack: shop}
+    owner: {stack: shop}
 """
 
 RETURN = r"""
@@ -102,10 +106,10 @@ with contextlib.suppress(ImportError):
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
+from ansible_collections.trust.stack.plugins.module_utils import elasticache_owner
 from ansible_collections.trust.stack.plugins.module_utils.elasticache_nodes import Steps, spread, steps
 
-PAUSE = 5  # seconds between two looks
+PAUSE = 15  # seconds between two looks at most; the first ones are shorter
 
 
 def find(client: Any, name: str) -> dict[str, Any] | None:
@@ -116,19 +120,19 @@ def find(client: Any, name: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def settle(module: AnsibleAWSModule, client: Any, gone: bool = False) -> dict[str, Any]:
-    """The cluster, once it is available; with `gone` nothing, once it is not there."""
+def settle(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
+    """The cluster, once it is available, or None, once it is not there. Nothing else can be done to it meanwhile."""
     name, seconds = module.params["name"], module.params["wait_timeout"]
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 1
     while True:
         cluster = find(client, name)
-        status = cluster["CacheClusterStatus"] if cluster else "gone"
-        if status == ("gone" if gone else "available"):
-            return cluster or {}
+        if cluster is None or cluster["CacheClusterStatus"] == "available":
+            return cluster
         if time.monotonic() > end:
-            module.fail_json(msg=f"{name}: found status {status!r} after {seconds} s, expected {'none' if gone else 'available'!r}; "
+            module.fail_json(msg=f"{name}: found status {cluster['CacheClusterStatus']!r} after {seconds} s, expected 'available'; "
                                  "run this again to go on waiting, and look at the cluster's events in the console")  # fmt: skip
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE)
 
 
 def zones_of(cluster: dict[str, Any]) -> dict[str, str]:
@@ -148,12 +152,12 @@ def make(module: AnsibleAWSModule, client: Any) -> None:
         "PreferredAvailabilityZones": places or None,
         "CacheSubnetGroupName": given["subnet_group"],
         "SecurityGroupIds": given["security_group_ids"] or None,
-        "Tags": ansible_dict_to_boto3_tag_list(given["tags"]),
+        "Tags": elasticache_owner.wanted(module),
     }
     client.create_cache_cluster(aws_retry=True, **{key: value for key, value in words.items() if value is not None})
 
 
-def apply(module: AnsibleAWSModule, client: Any, todo: Steps, have: dict[str, str]) -> dict[str, Any]:
+def apply(module: AnsibleAWSModule, client: Any, todo: Steps, have: dict[str, str]) -> dict[str, Any] | None:
     """First those that come: the others serve meanwhile."""
     name, number = module.params["name"], len(have) + len(todo.add)
     if todo.add:
@@ -168,15 +172,6 @@ def apply(module: AnsibleAWSModule, client: Any, todo: Steps, have: dict[str, st
     return settle(module, client)
 
 
-def tagged(module: AnsibleAWSModule, client: Any, cluster: dict[str, Any]) -> bool:
-    """Whether tags were missing."""
-    have = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceName=cluster["ARN"], aws_retry=True)["TagList"])
-    missing = {key: value for key, value in module.params["tags"].items() if have.get(key) != value}
-    if missing and not module.check_mode:
-        client.add_tags_to_resource(ResourceName=cluster["ARN"], Tags=ansible_dict_to_boto3_tag_list(missing), aws_retry=True)
-    return bool(missing)
-
-
 def told(cluster: dict[str, Any]) -> dict[str, Any]:
     end = cluster.get("ConfigurationEndpoint")
     return ({"endpoint": {"host": end["Address"], "port": end["Port"]}} if end else {}) | {"members": zones_of(cluster)}
@@ -184,36 +179,35 @@ def told(cluster: dict[str, Any]) -> dict[str, Any]:
 
 def present(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
     given = module.params
-    cluster = find(client, given["name"])
+    cluster = settle(module, client)
     if cluster is None:
         diff = {"before": {}, "after": dict(spread(given["nodes"], given["zones"])) if given["zones"] else {"nodes": given["nodes"]}}
         if module.check_mode:
             return {"changed": True, "diff": diff}
         make(module, client)
-        return {"changed": True, "diff": diff} | told(settle(module, client))
+        return {"changed": True, "diff": diff} | told(settle(module, client) or {})
+    tags = elasticache_owner.owned(module, client, "cluster", cluster["ARN"])
     if cluster["CacheNodeType"] != given["node_type"]:
         module.fail_json(
             msg=f"{given['name']}: node_type: found {cluster['CacheNodeType']}, expected {given['node_type']}; Memcached cannot change it in place. "
                 "Remove the cluster (state: absent) and make it anew: it is a cache, the shop is slower for a while")  # fmt: skip
-    if not module.check_mode:
-        cluster = settle(module, client)
     have = zones_of(cluster)
     todo = steps(have, given["nodes"], given["zones"] or sorted(set(have.values())))
     after = Counter([zone for node, zone in have.items() if node not in todo.remove] + list(todo.add))
     if todo.any and not module.check_mode:
-        cluster = apply(module, client, todo, have)
-    more_tags = tagged(module, client, cluster)
+        cluster = apply(module, client, todo, have) or cluster
+    more_tags = elasticache_owner.tagged(module, client, cluster["ARN"], tags)
     return {"changed": todo.any or more_tags, "diff": {"before": dict(Counter(have.values())), "after": dict(after)}} | told(cluster)
 
 
 def absent(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
-    cluster = find(client, module.params["name"])
+    cluster = settle(module, client)
     if cluster is None:
         return {"changed": False}
+    elasticache_owner.owned(module, client, "cluster", cluster["ARN"])
     if not module.check_mode:
-        if cluster["CacheClusterStatus"] != "deleting":
-            client.delete_cache_cluster(CacheClusterId=module.params["name"], aws_retry=True)
-        settle(module, client, gone=True)
+        client.delete_cache_cluster(CacheClusterId=module.params["name"], aws_retry=True)
+        settle(module, client)
     return {"changed": True, "diff": {"before": dict(Counter(zones_of(cluster).values())), "after": {}}}
 
 
@@ -229,8 +223,8 @@ def main() -> None:
             "subnet_group": {"type": "str"},
             "security_group_ids": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "int", "default": 1800},
-            "tags": {"type": "dict", "default": {}},
-        },
+        }
+        | elasticache_owner.OPTIONS,
         supports_check_mode=True,
     )
     given = module.params

@@ -76,8 +76,12 @@ options:
     description: Seconds to wait until the group is available, or gone.
     type: int
     default: 1800
+  owner:
+    description: Tags that a group must have already to be changed or removed; without them it is somebody else's. Made ones get them.
+    type: dict
+    default: {}
   tags:
-    description: Tags of the group. Others that it has stay.
+    description: More tags. Others that are there stay.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -87,7 +91,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Predicts.
+    description: Predicts. Waits too while a group that is there is being changed, since only then its tags can be read.
   diff_mode:
     support: full
     description: Shows what differs.
@@ -101,7 +105,7 @@ EXAMPLES = r"""
     subnet_group: shop
     security_group_ids: [sg-0123456789abcdef0]
     auth_token: "{{ lookup('trust.stack.secret', 'redis') }}"
-    tags: {stack: shop}
+    owner: {stack: shop}
 """
 
 RETURN = r"""
@@ -131,10 +135,9 @@ with contextlib.suppress(ImportError):
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.trust.stack.plugins.module_utils import elasticache
+from ansible_collections.trust.stack.plugins.module_utils import elasticache, elasticache_owner
 
-PAUSE = 5  # seconds between two looks
+PAUSE = 15  # seconds between two looks at most; the first ones are shorter
 
 
 def find(client: Any, name: str) -> dict[str, Any] | None:
@@ -145,19 +148,19 @@ def find(client: Any, name: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def settle(module: AnsibleAWSModule, client: Any, gone: bool = False) -> dict[str, Any] | None:
-    """The group, once it is available or, with `gone`, None."""
+def settle(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
+    """The group, once it is available, or None, once it is not there. Nothing else can be done to it meanwhile."""
     name, seconds = module.params["name"], module.params["wait_timeout"]
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 1
     while True:
         group = find(client, name)
-        status = group["Status"] if group else "gone"
-        if status == ("gone" if gone else "available"):
+        if group is None or group["Status"] == "available":
             return group
-        if status == "create-failed" or time.monotonic() > end:
-            module.fail_json(msg=f"{name}: found status {status!r} after {seconds} s at most, expected {'none' if gone else 'available'!r}; "
+        if group["Status"] == "create-failed" or time.monotonic() > end:
+            module.fail_json(msg=f"{name}: found status {group['Status']!r} after {seconds} s at most, expected 'available'; "
                                  "run this again to go on waiting, and look at the group's events in the console")  # fmt: skip
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE)
 
 
 def make(module: AnsibleAWSModule, client: Any) -> None:
@@ -179,7 +182,7 @@ def make(module: AnsibleAWSModule, client: Any) -> None:
         "AtRestEncryptionEnabled": given["encrypted"],
         "AuthToken": given["auth_token"],
         "SnapshotRetentionLimit": given["snapshot_days"],
-        "Tags": ansible_dict_to_boto3_tag_list(given["tags"]),
+        "Tags": elasticache_owner.wanted(module),
     }
     client.create_replication_group(aws_retry=True, **{key: value for key, value in words.items() if value is not None})
 
@@ -198,15 +201,6 @@ def apply(module: AnsibleAWSModule, client: Any, todo: elasticache.Change, have:
         client.decrease_replica_count(ReplicationGroupId=name, NewReplicaCount=todo.replicas, ApplyImmediately=True, aws_retry=True)
 
 
-def tagged(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> bool:
-    """Whether tags were missing."""
-    have = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceName=group["ARN"], aws_retry=True)["TagList"])
-    missing = {key: value for key, value in module.params["tags"].items() if have.get(key) != value}
-    if missing and not module.check_mode:
-        client.add_tags_to_resource(ResourceName=group["ARN"], Tags=ansible_dict_to_boto3_tag_list(missing), aws_retry=True)
-    return bool(missing)
-
-
 def told(group: dict[str, Any]) -> dict[str, Any]:
     nodes = (group.get("NodeGroups") or [{}])[0]
     ends = {"primary": nodes.get("PrimaryEndpoint"), "reader": nodes.get("ReaderEndpoint")}
@@ -215,33 +209,32 @@ def told(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def present(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
-    group = find(client, module.params["name"])
+    group = settle(module, client)
     want = elasticache.wanted(module.params)
     if group is None:
         if module.check_mode:
             return {"changed": True, "diff": {"before": {}, "after": want}}
         make(module, client)
         return {"changed": True, "diff": {"before": {}, "after": want}} | told(settle(module, client) or {})
-    if not module.check_mode:
-        group = settle(module, client) or group
+    tags = elasticache_owner.owned(module, client, "group", group["ARN"])
     have = elasticache.described(group)
     todo = elasticache.change(want, have)
     if todo.any and not module.check_mode:
         apply(module, client, todo, have)
         group = settle(module, client) or group
-    more_tags = tagged(module, client, group)
+    more_tags = elasticache_owner.tagged(module, client, group["ARN"], tags)
     return {"changed": todo.any or more_tags, "diff": {"before": dict(todo.before), "after": dict(todo.after)}} | told(group)
 
 
 def absent(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
-    group = find(client, module.params["name"])
+    group = settle(module, client)
     if group is None:
         return {"changed": False}
+    elasticache_owner.owned(module, client, "group", group["ARN"])
     if not module.check_mode:
-        if group["Status"] != "deleting":
-            last = {"FinalSnapshotIdentifier": module.params["final_snapshot"]} if module.params["final_snapshot"] else {}
-            client.delete_replication_group(ReplicationGroupId=module.params["name"], aws_retry=True, **last)
-        settle(module, client, gone=True)
+        last = {"FinalSnapshotIdentifier": module.params["final_snapshot"]} if module.params["final_snapshot"] else {}
+        client.delete_replication_group(ReplicationGroupId=module.params["name"], aws_retry=True, **last)
+        settle(module, client)
     return {"changed": True, "diff": {"before": elasticache.described(group), "after": {}}}
 
 
@@ -264,8 +257,8 @@ def main() -> None:
             "snapshot_days": {"type": "int", "default": 1},
             "final_snapshot": {"type": "str"},
             "wait_timeout": {"type": "int", "default": 1800},
-            "tags": {"type": "dict", "default": {}},
-        },
+        }
+        | elasticache_owner.OPTIONS,
         supports_check_mode=True,
     )
     given = module.params

@@ -6,6 +6,12 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.elasticache import models, responses
+from moto.elasticache.exceptions import ElastiCacheException
+
+
+class SubnetGroupInUse(ElastiCacheException):
+    code = "CacheSubnetGroupInUse"
+
 
 make = models.ElastiCacheBackend.create_replication_group
 delete = models.ElastiCacheBackend.delete_replication_group
@@ -23,6 +29,7 @@ def deleted(self: Any, replication_group_id: str, *more: Any, **named: Any) -> A
     """AWS: it is gone after a while. moto: it stays as deleting for ever."""
     group = delete(self, replication_group_id, *more, **named)
     del self.replication_groups[replication_group_id]
+    self.tagging_service.delete_all_tags_for_resource(group.arn)
     return group
 
 
@@ -42,16 +49,22 @@ def resized(self: Any) -> ActionResult:
 
 
 def subnets_forgotten(self: Any) -> ActionResult:
-    """AWS can remove a group of subnets, and says so when there is none. moto has no such call."""
-    name = self._get_param("CacheSubnetGroupName")
-    self.elasticache_backend.describe_cache_subnet_groups(name)
-    del self.elasticache_backend.cache_subnet_groups[name]
+    """AWS can remove a group of subnets that no cache uses, and says so when there is none. moto has no such call."""
+    backend, name = self.elasticache_backend, self._get_param("CacheSubnetGroupName")
+    group = backend.describe_cache_subnet_groups(name)[0]
+    if any(one.cache_subnet_group_name == name for one in [*backend.replication_groups.values(), *backend.cache_clusters.values()]):
+        raise SubnetGroupInUse(f"Cache subnet group {name} is currently in use by a cache cluster.")
+    del backend.cache_subnet_groups[name]
+    backend.tagging_service.delete_all_tags_for_resource(group.arn)
     return ActionResult({})
 
 
 def subnets_changed(self: Any) -> ActionResult:
     """AWS can change one. moto has no such call."""
     group = self.elasticache_backend.describe_cache_subnet_groups(self._get_param("CacheSubnetGroupName"))[0]
+    group.cache_subnet_group_description = self._get_param("CacheSubnetGroupDescription") or group.cache_subnet_group_description
+    if subnets := self._get_param("SubnetIds"):
+        group.subnet_ids, group.subnets = subnets, [{"subnet_identifier": one} for one in subnets]
     return ActionResult({"CacheSubnetGroup": group})
 
 

@@ -32,6 +32,7 @@ def deleted(self: Any, cache_cluster_id: str) -> Any:
     """AWS: it is gone after a while. moto: it stays as deleting for ever."""
     cluster = delete(self, cache_cluster_id)
     del self.cache_clusters[cache_cluster_id]
+    self.tagging_service.delete_all_tags_for_resource(cluster.arn)
     return cluster
 
 

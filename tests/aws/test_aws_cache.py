@@ -35,12 +35,50 @@ def there(aws: Aws) -> list[str]:
         one["CacheClusterId"] for one in cache.describe_cache_clusters()["CacheClusters"]]  # fmt: skip
 
 
+def state(aws: Aws) -> Any:
+    """All that there is, tags too."""
+    cache = aws.client("elasticache")
+    found = [*cache.describe_replication_groups()["ReplicationGroups"], *cache.describe_cache_clusters(ShowCacheNodeInfo=True)["CacheClusters"],
+             *cache.describe_cache_subnet_groups()["CacheSubnetGroups"]]  # fmt: skip
+    return [(one, cache.list_tags_for_resource(ResourceName=one["ARN"])["TagList"]) for one in found]
+
+
+FOREIGN = {
+    "group shop-redis": ("create_replication_group", {"ReplicationGroupId": "shop-redis", "ReplicationGroupDescription": "", "Engine": "redis"}),
+    "cluster shop-memcached": ("create_cache_cluster", {"CacheClusterId": "shop-memcached", "Engine": "memcached", "NumCacheNodes": 1}),
+    "group of subnets shop": ("create_cache_subnet_group", {"CacheSubnetGroupName": "shop", "CacheSubnetGroupDescription": ""}),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_is_somebody_elses_is_refused_before_anything_is_done(aws: Aws, play: Any, what: str) -> None:
+    cache = aws.client("elasticache")
+    call, words = FOREIGN[what]
+    subnets = [one["SubnetId"] for one in aws.client("ec2").describe_subnets()["Subnets"]][:1]
+    kind = {"SubnetIds": subnets} if "subnets" in what else {"CacheNodeType": "cache.t4g.small"}
+    # The same name of a stack, from another tool.
+    getattr(cache, call)(Tags=[{"Key": "stack", "Value": "shop"}, {"Key": "managed-by", "Value": "another"}], **words, **kind)
+    before = state(aws)
+    for wanted in ("present", "absent"):
+        changed, said = play(state=wanted)
+        assert changed == -1
+        assert f"ElastiCache has a {what} of somebody else: found the tags {{'stack': 'shop', 'managed-by': 'another'}}, expected" in said
+        assert state(aws) == before
+    for gone, name in (("delete_replication_group", "ReplicationGroupId"), ("delete_cache_cluster", "CacheClusterId"),
+                       ("delete_cache_subnet_group", "CacheSubnetGroupName")):  # fmt: skip
+        if name in words:
+            getattr(cache, gone)(**{name: words[name]})
+
+
 def test_both_are_made_once_and_each_box_changes_one_of_them(aws: Aws, play: Any) -> None:
     changed, said = play("--check")
     assert changed == 3 and there(aws) == [], said[-3000:]
     changed, said = play()
     assert (changed, there(aws)) == (3, ["shop-redis", "shop-memcached"]), said[-3000:]
     assert "shop-memcached.abc123.cfg" in said
+    for one, tags in state(aws):
+        if one.get("CacheSubnetGroupName") != "default":
+            assert {"stack": "shop", "managed-by": "trust.stack"}.items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
     assert play()[0] == 0
     changed, _said = play(redis=REDIS | {"multi_az": False})
     assert changed == 1
@@ -49,6 +87,10 @@ def test_both_are_made_once_and_each_box_changes_one_of_them(aws: Aws, play: Any
     assert aws.client("elasticache").describe_replication_groups()["ReplicationGroups"][0]["MultiAZ"] == "enabled"
     assert play(memcached={})[0] == 1
     assert there(aws) == ["shop-redis"]
+    # What Memcached's module refuses keeps Redis as it is: both are looked at first.
+    before = state(aws)
+    assert play(redis=REDIS | {"multi_az": False}, memcached=MEMCACHED | {"nodes": 0})[0] == -1
+    assert state(aws) == before
 
 
 def test_a_short_password_is_refused_before_anything_is_done(aws: Aws, play: Any) -> None:

@@ -19,7 +19,7 @@ BOOK = """
     - ansible.builtin.debug: {msg: "{{ done | to_json }}"}
 """
 A, B, C = (f"eu-west-1{letter}" for letter in "abc")
-GIVEN: dict[str, Any] = {"name": "shop-memcached", "zones": [A, B], "tags": {"stack": "shop"}}
+GIVEN: dict[str, Any] = {"name": "shop-memcached", "zones": [A, B], "owner": {"stack": "shop"}}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ BOOK = """
     - ansible.builtin.debug: {msg: "{{ done | to_json }}"}
 """
 GIVEN: dict[str, Any] = {
-    "name": "shop-redis", "zones": ["eu-west-1a", "eu-west-1b"], "auth_token": "a-token-that-only-tests-use", "tags": {"stack": "shop"}}  # fmt: skip
+    "name": "shop-redis", "zones": ["eu-west-1a", "eu-west-1b"], "auth_token": "a-token-that-only-tests-use", "owner": {"stack": "shop"}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_what_can_be_changed_later_is_and_back(aws: Aws, run: Any, made: str) ->
     assert changed is True
     assert re.search(r'"node_type": "cache.t4g.small".*"node_type": "cache.r7g.large"', said)
     assert group(aws)["CacheNodeType"] == "cache.t4g.small"
-    more = {"node_type": "cache.r7g.large", "replicas": 2, "snapshot_days": 7, "tags": {"stack": "shop", "layer": "redis"}}
+    more = {"node_type": "cache.r7g.large", "replicas": 2, "snapshot_days": 7, "tags": {"layer": "redis"}}
     assert run(**more)[0] is True
     found = group(aws)
     assert (found["CacheNodeType"], found["SnapshotRetentionLimit"], len(found["NodeGroups"][0]["NodeGroupMembers"])) == ("cache.r7g.large", 7, 3)
