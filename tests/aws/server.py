@@ -24,6 +24,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 import moto_elasticache
 import moto_memcached
 import moto_rds
+import moto_route53
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
@@ -34,6 +35,7 @@ EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
 moto_elasticache.fill()
 moto_memcached.fill()
 moto_rds.fill()
+moto_route53.fill()
 
 ERROR = "<Response><Errors><Error><Code>{code}</Code><Message>asked for by the test</Message></Error></Errors><RequestID>0</RequestID></Response>"
 faults: list[dict[str, Any]] = []
