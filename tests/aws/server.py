@@ -10,6 +10,7 @@ requests that match are answered with that error in their own protocol, or late.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -22,10 +23,6 @@ from typing import Any
 os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json")))
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
-import moto_elasticache
-import moto_memcached
-import moto_rds
-import moto_ses
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
@@ -34,10 +31,9 @@ from refusal import refusal
 # AWS: tags of these are of the types natgateway and elastic-ip. moto: nat-gateway and vpc-elastic-ip, so that every second run changes them.
 EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
 
-moto_elasticache.fill()
-moto_memcached.fill()
-moto_rds.fill()
-moto_ses.fill()
+# What moto leaves out, a file for each service.
+for gap in sorted(Path(__file__).parent.glob("moto_*.py")):
+    importlib.import_module(gap.stem).fill()
 
 faults: list[dict[str, Any]] = []
 answer = werkzeug_app.DomainDispatcherApplication.__call__
