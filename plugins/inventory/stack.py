@@ -69,6 +69,9 @@ options:
         backup_days}), C(redis: {managed: elasticache, version, multi_az, class, backup_days}), C(memcached: {managed: elasticache,
         nodes, cross_az, class}), C(mail: {managed: ses, domain}). Layers of instances have C(class), the size of their machines,
         and lb has C(failover), V(route53) or V(nlb), and C(domain)."
+      - "With O(provider=ec2), app and worker may have C(scaling: asg) and C(most), how many instances of the layer there may be in all: what
+        C(schedule) and C(load) ask for beside the instances that are always on is made and ended by an EC2 Auto Scaling group. Its windows have
+        numbers, its load C(CpuThreshold), C(QueueThreshold) and C(BacklogThreshold), between which target tracking aims."
     type: dict
     required: true
   virtual_ip:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,6 +19,9 @@ from .load import LoadSettings
 from .schedule import LayerSchedule
 from .schedule_grid import Grid
 from .stackfile_nodes import Reader, StackFileError, compose, line_of
+
+if TYPE_CHECKING:
+    from .stackfile_asg import Group
 
 PLUGIN = "trust.stack.stack"
 PROVIDERS = ("podman", "static", "ec2")
@@ -41,7 +44,7 @@ STACK_KEYS = {
     "state_dir": False,
     "variables": False,
 }
-LAYER_KEYS = {"instances": True, "schedule": False, "load": False, "variables": False}
+LAYER_KEYS = {"instances": True, "schedule": False, "load": False, "scaling": False, "most": False, "variables": False}
 INSTANCE_KEYS = {"name": True, "zone": True, "type": False, "host": False}
 
 # words people bring from elsewhere
@@ -63,6 +66,7 @@ OTHER_WORDS = {
     "smtp": "mail",
     "name": "stack",
     "count": "instances",
+    "max": "most",
     "vars": "variables",
     "vip": "virtual_ip",
     "address": "host",
@@ -114,6 +118,7 @@ class Stack:
     loads: Mapping[str, LoadSettings] = field(default_factory=dict)  # of each layer that says something about load
     region: str = ""
     boxes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # with provider ec2, of each layer: see stackfile_boxes.py
+    groups: Mapping[str, Group] = field(default_factory=dict)  # of each layer with scaling: asg, which is in neither schedules nor loads
 
     @property
     def all_zones(self) -> tuple[str, ...]:
@@ -148,6 +153,7 @@ def parse(text: str, file: str = "stack.yml") -> Stack:
 
 
 def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
+    from . import stackfile_asg as asg
     from . import stackfile_boxes as boxes
     from . import stackfile_layers as layers  # needs the words above too
 
@@ -176,6 +182,7 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
     ticked: dict[str, dict[str, Any]] = {}
     schedules: dict[str, LayerSchedule] = {}
     loads: dict[str, LoadSettings] = {}
+    groups: dict[str, Group] = {}
     lines: dict[str, int] = {}
     nodes_of = reader.mapping(keys["layers"], "layers", dict.fromkeys(LAYERS, False), OTHER_WORDS, "layer") if "layers" in keys else {}
     if "layers" in keys and not nodes_of and not reader.problems:
@@ -192,13 +199,17 @@ def _stack(reader: Reader, root: yaml.MappingNode) -> Stack | None:
         ticked |= {layer: box} if box else {}
         instances += members
         schedule, load = layers.moves(reader, nodes_of[layer], layer, members, lines)
+        most = asg.said(reader, nodes_of[layer], layer, provider, lines)
+        if most is not None and zones:
+            groups[layer] = asg.group(most, members, schedule, load, layer, zones)
+            continue
         schedules |= {layer: schedule} if schedule else {}
         loads |= {layer: load} if load else {}
     if reader.problems:
         return None
     lines |= {key: line_of(node) for key, node in (keys | nodes_of).items()}
     has_variables = "variables" in keys or any(isinstance(node, yaml.MappingNode) for node in nodes_of.values())
-    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables, schedules, loads, region, ticked)
+    return Stack(name, provider, zones, quorum_zone, tuple(instances), lines, virtual_ip, state_dir, has_variables, schedules, loads, region, ticked, groups)
 
 
 def _zones(reader: Reader, keys: dict[str, yaml.Node]) -> tuple[str, ...]:

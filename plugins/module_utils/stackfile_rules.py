@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .stackfile import LAYERS, MOVABLE, SINGLE, TYPES, Instance, Stack
 from .stackfile_boxes import MANAGED, example
 from .stackfile_nodes import Problem
+from .stackfile_rules_asg import check as asg
 from .stackfile_rules_ec2 import check as ec2
 from .stackfile_scaling_rules import clashes, loads, windows
 
@@ -41,7 +42,7 @@ def taken_names(stack: Stack) -> list[str]:
 
 def check(stack: Stack) -> list[Problem]:
     """Every rule that the stack breaks."""
-    rules = (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes, windows, clashes, loads, ec2)
+    rules = (_zones, _names, _hosts, _types, _needs, _pairs, _singles, _votes, windows, clashes, loads, ec2, asg)
     return [problem for rule in rules for problem in rule(stack)]
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import combinations, product
 from zoneinfo import ZoneInfo
 
+from .load import LoadSettings
 from .schedule import DAY, Window, occurrences
 from .stackfile import Stack
 from .stackfile_nodes import Problem, nearest
@@ -48,14 +49,19 @@ def windows(stack: Stack) -> Iterator[Problem]:
                 elif near := nearest(name, timed):
                     mend = f'did you mean "{near}"?'
                 yield Problem(line, f"{path}.instances[{nth}]", what, found, f"one of: {', '.join(timed)}", mend)
-            reads = _reads(window.at, window.zone) if window.at else None
-            if reads != window.at:
-                what, found = "the clock is put forward over this time", f'"{window.at:%Y-%m-%d %H:%M}" in {window.zone}'
-                yield Problem(line, f"{path}.at", what, found, "a time that the clock reads on this day", f'write "{reads:%Y-%m-%d %H:%M}"')
+            yield from impossible(window, line, path)
+
+
+def impossible(window: Window, line: int, path: str) -> Iterator[Problem]:
+    """A dated window at a time that does not come."""
+    reads = _reads(window.at, window.zone) if window.at else None
+    if reads != window.at:
+        what, found = "the clock is put forward over this time", f'"{window.at:%Y-%m-%d %H:%M}" in {window.zone}'
+        yield Problem(line, f"{path}.at", what, found, "a time that the clock reads on this day", f'write "{reads:%Y-%m-%d %H:%M}"')
 
 
 def clashes(stack: Stack) -> Iterator[Problem]:
-    for layer, schedule in stack.schedules.items():
+    for layer, schedule in {**stack.schedules, **{layer: group.schedule for layer, group in stack.groups.items()}}.items():
         numbered = list(enumerate(schedule.windows))
         for (_first, one), (second, other) in combinations(numbered, 2):
             if not clash(one, other):
@@ -79,14 +85,19 @@ def loads(stack: Stack) -> Iterator[Problem]:
         if load.enable and not stack.layer("monitor"):
             what, expected = "nobody would measure the load", 'a line "monitor: 1" in the layers'
             yield Problem(line, path, what, "Enable: true, and no layer monitor", expected, 'add "monitor: 1" to the layers')
-        for key, (field, _most) in METRICS.items():
-            up, down = getattr(load.up, field), getattr(load.down, field)
-            if up is not None and down is not None and down >= up:
-                what = "what was just started would be stopped again, and so on"
-                found = f"{down:g} down and {up:g} up"
-                mend = f"write a smaller one, for example {up / 2:g}, or -1"
-                side = stack.lines.get(f"{path}.DownScaling", line)
-                yield Problem(side, f"{path}.DownScaling.{key}", what, found, f"less than {up:g}, at which instances are started", mend)
+        yield from between(stack, path, load)
+
+
+def between(stack: Stack, path: str, load: LoadSettings) -> Iterator[Problem]:
+    """Each threshold down is below that for up."""
+    for key, (field, _most) in METRICS.items():
+        up, down = getattr(load.up, field), getattr(load.down, field)
+        if up is not None and down is not None and down >= up:
+            what = "what was just started would be stopped again, and so on"
+            found = f"{down:g} down and {up:g} up"
+            mend = f"write a smaller one, for example {up / 2:g}, or -1"
+            side = stack.lines.get(f"{path}.DownScaling", stack.lines[path])
+            yield Problem(side, f"{path}.DownScaling.{key}", what, found, f"less than {up:g}, at which instances are started", mend)
 
 
 def clash(one: Window, other: Window) -> bool:
