@@ -24,6 +24,7 @@ from redis.sentinel import Sentinel
 
 from boxoffice.celery_app import sentinel_kwargs
 from boxoffice.config import Settings
+from boxoffice.discovery import Cluster, DiscoveredClient
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -161,9 +162,19 @@ def redis_client(settings: Settings) -> redis.Redis:
     return client
 
 
-def memcached_client(settings: Settings) -> HashClient:
+def memcached_client(
+    settings: Settings, known: Cluster | None = None
+) -> HashClient | DiscoveredClient:
+    """`known`: nodes to begin with, where an endpoint is asked for them."""
+    if settings.memcached_discovery:
+        every = settings.memcached_discovery_seconds
+        return DiscoveredClient(settings.memcached_discovery, _memcached_ring, every, known)
+    return _memcached_ring(settings.memcached)
+
+
+def _memcached_ring(nodes: Sequence[str]) -> HashClient:
     return HashClient(
-        settings.memcached,
+        nodes,
         connect_timeout=MEMCACHED_TIMEOUT,
         timeout=MEMCACHED_TIMEOUT,
         no_delay=True,
@@ -174,13 +185,13 @@ def memcached_client(settings: Settings) -> HashClient:
     )
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Settings, known: Cluster | None = None) -> None:
     """Point the regions at their servers. Before this they are empty and forget everything."""
     global _settings  # noqa: PLW0603
     _settings = settings
     _point(objects, "boxoffice.redis", redis_client(settings))
-    if settings.memcached:
-        _point(fragments, "boxoffice.memcached", memcached_client(settings))
+    if settings.memcached or settings.memcached_discovery:
+        _point(fragments, "boxoffice.memcached", memcached_client(settings, known))
     else:
         _point(fragments, "dogpile.cache.null", None)
 
@@ -194,7 +205,9 @@ def _point(region: Any, backend: str, client: Any) -> None:
 def _after_fork() -> None:
     # Two processes on one connection would read each other's answers.
     if _settings is not None:
-        configure(_settings)
+        client = getattr(fragments.backend, "client", None)
+        known = client.cluster if isinstance(client, DiscoveredClient) else None
+        configure(_settings, known)
 
 
 def _key(key: str) -> str:
