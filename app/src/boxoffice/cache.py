@@ -10,7 +10,8 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import redis
@@ -22,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from boxoffice.celery_app import sentinel_kwargs
+from boxoffice.celery_app import redis_tls, sentinel_kwargs
 from boxoffice.config import Settings
 from boxoffice.discovery import Cluster, DiscoveredClient
 
@@ -113,16 +114,28 @@ class Store(ABC, BytesBackend):
 
 class RedisStore(Store):
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        return list(self.client.mget(keys))
+        with self.fresh_pool():
+            return list(self.client.mget(keys))
 
     def write(self, values: Mapping[str, bytes]) -> None:
-        with self.client.pipeline(transaction=False) as pipe:
+        with self.fresh_pool(), self.client.pipeline(transaction=False) as pipe:
             for key, value in values.items():
                 pipe.set(key, value, ex=KEEP_SECONDS)
             pipe.execute()
 
     def remove(self, keys: Sequence[str]) -> None:
-        self.client.delete(*keys)
+        with self.fresh_pool():
+            self.client.delete(*keys)
+
+    @contextmanager
+    def fresh_pool(self) -> Iterator[None]:
+        """A connection that failed, or whose server is the primary no more, takes the idle ones
+        along: they lead to the same place, and each would cost a pause of its own."""
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError):
+            self.client.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 class MemcachedStore(Store):
@@ -150,7 +163,8 @@ def redis_client(settings: Settings) -> redis.Redis:
     }
     if settings.redis_url:
         parsed = redis.connection.parse_url(settings.redis_url)
-        return redis.Redis.from_pool(redis.ConnectionPool(**{**parsed, "db": REDIS_DB, **options}))
+        own = {"db": REDIS_DB, **redis_tls(settings), **options}
+        return redis.Redis.from_pool(redis.ConnectionPool(**{**parsed, **own}))
     sentinel = Sentinel(
         settings.redis_sentinels,
         sentinel_kwargs=sentinel_kwargs(settings, timeout=SENTINEL_TIMEOUT),
