@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ class SettingsError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     database_url: str = field(repr=False)
+    database_ca_file: str = ""
     session_secret: str = field(repr=False)
     public_url: str
     smtp_host: str
@@ -29,10 +31,13 @@ class Settings:
     mail_from: str
     host_name: str
     redis_url: str = field(default="", repr=False)
+    redis_ca_file: str = ""
     redis_master: str = ""
     redis_sentinels: tuple[tuple[str, int], ...] = ()
     redis_password: str = field(default="", repr=False)
     memcached: tuple[str, ...] = ()
+    memcached_discovery: str = ""
+    memcached_discovery_seconds: int = 60
     hold_seconds: int = 900
 
 
@@ -42,6 +47,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     endpoints = reader.endpoints()
     values: dict[str, Any] = {
         "database_url": reader.url("DATABASE_URL", ("mysql+pymysql",)),
+        "database_ca_file": reader.ca_file(
+            "DATABASE_CA_FILE", environ.get("DATABASE_CA_FILE", "").strip()
+        ),
         "session_secret": reader.secret("SESSION_SECRET"),
         "public_url": reader.url("PUBLIC_URL", ("http", "https")).rstrip("/"),
         "smtp_host": reader.text("SMTP_HOST", "the name or address of a mail server"),
@@ -50,6 +58,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         "host_name": reader.text("HOST_NAME", "the name of this instance, such as app-a-1"),
         "hold_seconds": reader.number("HOLD_SECONDS", 900, 10, 86400),
         "memcached": reader.memcached(endpoints),
+        "memcached_discovery": reader.memcached_discovery(endpoints),
+        "memcached_discovery_seconds": reader.number("MEMCACHED_DISCOVERY_SECONDS", 60, 1, 3600),
         **reader.redis(endpoints),
     }
     if reader.problems:
@@ -113,6 +123,16 @@ class _Reader:
             self.problem(key, repr(value), "an e-mail address", f"write {key} as name@example.org")
         return value
 
+    def ca_file(self, where: str, path: str) -> str:
+        if not path:
+            return ""
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:  # SSLError is one
+            found = f"{path} ({(error.strerror or 'an error').lower()})"
+            self.problem(where, found, "a readable file of PEM certificates", "put the CA there")
+        return path
+
     def endpoints(self) -> dict[str, Any] | None:
         """The file's content; None when it was reported already."""
         where = "ENDPOINTS_FILE"
@@ -149,6 +169,17 @@ class _Reader:
             return ()
         return tuple(nodes)
 
+    def memcached_discovery(self, endpoints: dict[str, Any] | None) -> str:
+        data = endpoints or {}
+        endpoint = data.get("memcached_discovery", "")
+        where = f"{self.file}: memcached_discovery"
+        if endpoint != "" and not _is_node(endpoint):
+            self.problem(where, repr(endpoint), '"host:port"', "correct it, or leave it out")
+            return ""
+        if endpoint and data.get("memcached"):
+            self.problem(where, "it and the list memcached", "one of the two", "remove one")
+        return str(endpoint)
+
     def redis(self, endpoints: dict[str, Any] | None) -> dict[str, Any]:
         if endpoints is None:
             return {}
@@ -158,9 +189,7 @@ class _Reader:
             self.problem(where, repr(section), "url, or master_name and sentinels", "add it")
             return {}
         if "url" in section:
-            if not str(section["url"]).startswith(("redis://", "rediss://", "unix://")):
-                self.problem(f"{where}.url", "another scheme", "redis://...", "correct the url")
-            return {"redis_url": str(section["url"])}
+            return self.redis_url(where, section)
         sentinels = section.get("sentinels")
         if not isinstance(sentinels, list) or not sentinels or not all(map(_is_pair, sentinels)):
             self.problem(
@@ -174,6 +203,35 @@ class _Reader:
             "redis_sentinels": tuple((str(host), int(port)) for host, port in sentinels),
             "redis_password": str(section.get("password") or ""),
         }
+
+    def redis_url(self, where: str, section: dict[str, Any]) -> dict[str, Any]:
+        url = str(section["url"])
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            self.problem(f"{where}.url", "another scheme", "redis://...", "correct the url")
+        elif not url.startswith("unix://") and not _is_redis_address(url):
+            self.problem(
+                f"{where}.url",
+                "an address that cannot be read, or that carries options",
+                "rediss://:password@host:port/0",
+                "percent-encode the password's special characters, and give no ?options",
+            )
+        path = section.get("ca_file") or ""
+        if path and not url.startswith("rediss://"):
+            self.problem(f"{where}.ca_file", "it beside a url without TLS", "rediss://", "drop one")
+        return {"redis_url": url, "redis_ca_file": self.ca_file(f"{where}.ca_file", str(path))}
+
+
+def _is_redis_address(url: str) -> bool:
+    """An unquoted #, ?, / or @ of a password moves its rest to where no address has anything."""
+    try:
+        parts = urlsplit(url)
+        fits = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    # Options in the address could take the check of the certificate away.
+    database = parts.path.removeprefix("/") or "0"
+    clean = not parts.query and not parts.fragment and "@" not in parts.netloc.rpartition("@")[0]
+    return fits and clean and database.isascii() and database.isdigit()
 
 
 def _is_node(value: object) -> bool:

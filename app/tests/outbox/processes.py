@@ -16,7 +16,7 @@ from boxoffice.config import Settings
 def environment(settings: Settings, folder: Path) -> dict[str, str]:
     """The settings as a host would give them to a process."""
     if settings.redis_url:
-        redis: dict[str, object] = {"url": settings.redis_url}
+        redis: dict[str, object] = {"url": settings.redis_url, "ca_file": settings.redis_ca_file}
     else:
         redis = {
             "master_name": settings.redis_master,
