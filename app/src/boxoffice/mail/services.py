@@ -81,6 +81,10 @@ def first_time(session: Session, message_id: str, kind: str, detail: str) -> boo
     return session.execute(statement.values(**row)).rowcount == 1  # type: ignore[attr-defined]
 
 
+def seen(session: Session, message_id: str) -> bool:
+    return session.get(MailFeedback, message_id) is not None
+
+
 def forget(session: Session, now: datetime) -> None:
     """Delete some messages that are too old to come again."""
     session.execute(
