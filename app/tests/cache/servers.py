@@ -11,12 +11,12 @@ from typing import Any
 
 
 class Server:
-    def __init__(self, command: Sequence[str], port: int) -> None:
+    def __init__(self, command: Sequence[str], port: int, within: float = 20) -> None:
         self.port = port
         self.process = subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        eventually(self.listens)
+        eventually(self.listens, within)
 
     def listens(self) -> bool:
         with socket.socket() as probe:

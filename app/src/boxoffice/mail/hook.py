@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+PATH = "/hooks/ses"
 # Bytes. SNS sends at most 256 KiB of message; quoted inside JSON it can grow.
 LARGEST = 512 * 1024
 CONTENT_TYPES = ("text/plain", "application/json")  # SNS says the first
@@ -32,15 +33,17 @@ def includeme(config: Configurator) -> None:
     from boxoffice.mail.sns import Sns  # its library is an extra of the app
 
     config.registry.sns = Sns(settings.ses_topic_arn)
-    config.add_route("ses_hook", "/hooks/ses")
+    config.add_route("ses_hook", PATH)
     # The one view without a CSRF token: no browser and no cookie takes part.
     config.add_view(receive, route_name="ses_hook", request_method="POST", require_csrf=False)
 
 
 def receive(request: Request) -> Response:
     try:
-        body = _body(request)
-        envelope = request.registry.sns.open(body)
+        unread = unreadable(request)
+        if unread:
+            raise unread
+        envelope = request.registry.sns.open(request.body)
         if envelope.type == "Notification":
             _work_off(request, envelope.id, feedback.read(envelope.message))
         else:
@@ -51,16 +54,16 @@ def receive(request: Request) -> Response:
     return _answer(200, "noted")
 
 
-def _body(request: Request) -> bytes:
+def unreadable(request: Request) -> UnreadError | None:
+    """Why its body is left unread, told by its head alone."""
     length = request.content_length
     if length is None:
-        raise UnreadError(411, "say how long it is (Content-Length)")
+        return UnreadError(411, "say how long it is (Content-Length)")
     if length > LARGEST:
-        raise UnreadError(413, f"{length} bytes, at most {LARGEST} are read")
+        return UnreadError(413, f"{length} bytes, at most {LARGEST} are read")
     if request.content_type not in CONTENT_TYPES:
-        raise UnreadError(415, f"expected {' or '.join(CONTENT_TYPES)}")
-    body: bytes = request.body
-    return body
+        return UnreadError(415, f"expected {' or '.join(CONTENT_TYPES)}")
+    return None
 
 
 def _work_off(request: Request, message_id: str, found: Feedback) -> None:
