@@ -3,11 +3,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyramid.router import Router
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from tests.factory import Factory
 from tests.mail.aws import ENVIRONMENT, REGION, Fake, Moto, fake_ses, moto_server
+from tests.mail.letters import TOPIC, Signer
+from tests.mail.poster import Hook
 from tests.mail.worker import worker
 
+from boxoffice.app import create_app
 from boxoffice.config import Settings
 from boxoffice.orders.models import Order
 from boxoffice.outbox.models import Outbox
@@ -76,3 +81,18 @@ def working(
     """This process works off what is owed, and mails by SES."""
     with worker(by_ses, tmp_path, aws):
         yield
+
+
+@pytest.fixture(scope="session")
+def signer() -> Signer:
+    return Signer()
+
+
+@pytest.fixture(scope="session")
+def hooked(settings: Settings, engine: Engine) -> Router:
+    return create_app(replace(settings, ses_topic_arn=TOPIC), engine)
+
+
+@pytest.fixture
+def hook(hooked: Router, signer: Signer, db_session: Session) -> Hook:
+    return Hook(hooked, signer, db_session)

@@ -2,12 +2,9 @@
 
 import json
 import threading
-from dataclasses import replace
 
 import pytest
-from pyramid.router import Router
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 from tests.mail.letters import (
     CERTIFICATE,
     HOST,
@@ -19,68 +16,13 @@ from tests.mail.letters import (
     note,
     subscription,
 )
-from webtest import TestApp, TestResponse
+from tests.mail.poster import Hook
+from webtest import TestApp
 
-from boxoffice.app import create_app
-from boxoffice.config import Settings
-from boxoffice.mail import sns
 from boxoffice.mail.hook import LARGEST
-from boxoffice.mail.models import MailFeedback, MailSuppressed
+from boxoffice.mail.models import MailSuppressed
 
 ADDRESS = "grace@example.org"
-
-
-@pytest.fixture(scope="session")
-def signer() -> Signer:
-    return Signer()
-
-
-@pytest.fixture(scope="session")
-def hooked(settings: Settings, engine: Engine) -> Router:
-    return create_app(replace(settings, ses_topic_arn=TOPIC), engine)
-
-
-class Hook:
-    """Posts as SNS does, and is what the app gets from SNS's host."""
-
-    def __init__(self, router: Router, signer: Signer, session: Session) -> None:
-        self.app, self.signer, self.session = TestApp(router), signer, session
-        self.pages = {CERTIFICATE: signer.pem, SUBSCRIBE: b"<ConfirmSubscriptionResponse/>"}
-        self.asked: list[str] = []
-        self.sns = router.registry.sns = sns.Sns(TOPIC, self.fetch)
-
-    def fetch(self, url: str) -> bytes:
-        self.asked.append(url)
-        if url not in self.pages:
-            raise TimeoutError("timed out")
-        return self.pages[url]
-
-    def send(self, fields: dict[str, str], status: int = 200, **head: str) -> TestResponse:
-        body = json.dumps(fields)
-        head = {"Content-Type": "text/plain; charset=UTF-8", **head}
-        return self.app.post("/hooks/ses", body, headers=head, status=status)
-
-    def sign(self, fields: dict[str, str], status: int = 200) -> TestResponse:
-        return self.send(self.signer.sign(fields), status)
-
-    def suppressed(self) -> list[tuple[str, str, str]]:
-        self.session.rollback()
-        rows = self.session.scalars(select(MailSuppressed).order_by(MailSuppressed.address))
-        return [(row.address, row.reason, row.detail) for row in rows]
-
-    def noted(self) -> list[str]:
-        self.session.rollback()
-        return list(self.session.scalars(select(MailFeedback.kind)))
-
-    def refuses(self, fields: dict[str, str], status: int, words: str) -> None:
-        """It says so, and nothing was changed."""
-        assert words in self.send(fields, status)
-        assert (self.suppressed(), self.noted()) == ([], [])
-
-
-@pytest.fixture
-def hook(hooked: Router, signer: Signer, db_session: Session) -> Hook:
-    return Hook(hooked, signer, db_session)
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
