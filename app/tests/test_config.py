@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from boxoffice import config
 from boxoffice.config import Settings, SettingsError, load_settings
 from tests.tls import Authority
 
@@ -17,6 +18,8 @@ ENVIRON = {
     "MAIL_FROM": "tickets@example.org",
     "HOST_NAME": "app-a-1",
 }
+BY_SES = {"MAIL_BACKEND": "ses", "AWS_REGION": "eu-west-1", "SMTP_HOST": ""}
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail-feedback"
 
 
 def environ(folder: Path, endpoints: object = GOOD, **changes: str) -> dict[str, str]:
@@ -67,6 +70,23 @@ def test_a_ca_file_without_tls_is_a_mistake(tmp_path: Path) -> None:
         load_settings(environ(tmp_path, {"redis": redis}))
 
 
+def test_mails_by_ses_need_no_mail_server(tmp_path: Path) -> None:
+    words = {**BY_SES, "SES_CONFIGURATION_SET": "shop", "SES_TOPIC_ARN": TOPIC}
+    settings = load_settings(environ(tmp_path, **words))
+    assert (settings.mail_backend, settings.aws_region) == ("ses", "eu-west-1")
+    assert (settings.ses_configuration_set, settings.ses_topic_arn) == ("shop", TOPIC)
+
+
+@pytest.mark.parametrize("package", config.SES_PACKAGES)
+def test_a_missing_library_of_ses_is_named_with_its_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setattr(config, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(SettingsError, match=rf"no package {package}.*Mend: install boxoffice\[ses"):
+        load_settings(environ(tmp_path, **BY_SES))
+    load_settings(environ(tmp_path))  # by SMTP nobody asks for them
+
+
 def test_everything_missing_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         load_settings({})
@@ -82,6 +102,11 @@ def test_everything_missing_is_named_at_once() -> None:
         ({"SMTP_PORT": "mail"}, ("SMTP_PORT", "'mail'", "1 to 65535")),
         ({"MAIL_FROM": "tickets"}, ("MAIL_FROM", "'tickets'", "name@example.org")),
         ({"PUBLIC_URL": "tickets.example.org"}, ("PUBLIC_URL", "http://... or https://...")),
+        ({"MAIL_BACKEND": "pigeon"}, ("MAIL_BACKEND", "'pigeon'", "smtp or ses")),
+        ({"MAIL_BACKEND": "ses"}, ("AWS_REGION", "eu-west-1")),
+        ({**BY_SES, "AWS_REGION": "Ireland"}, ("AWS_REGION", "'Ireland'")),
+        ({**BY_SES, "SES_CONFIGURATION_SET": "a b"}, ("SES_CONFIGURATION_SET", "'a b'")),
+        ({**BY_SES, "SES_TOPIC_ARN": "arn:aws:sqs:x"}, ("SES_TOPIC_ARN", "arn:aws:sns:<region>")),
         ({"HOLD_SECONDS": "0"}, ("HOLD_SECONDS", "'0'")),
         ({"MEMCACHED_DISCOVERY_SECONDS": "0"}, ("MEMCACHED_DISCOVERY_SECONDS", "1 to 3600")),
         ({"DATABASE_CA_FILE": "/nowhere/ca"}, ("DATABASE_CA_FILE: found /nowhere/ca", "no such")),

@@ -2,14 +2,20 @@
 
 import json
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 MIN_SECRET = 32
+SES_PACKAGES = ("boto3", "cryptography")  # of the extra ses
+REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+NAME = r"[A-Za-z0-9_-]{1,64}"
+TOPIC = rf"arn:aws(-[a-z]+)*:sns:{REGION}:\d{{12}}:[A-Za-z0-9_-]{{1,256}}"
 
 
 class SettingsError(Exception):
@@ -26,8 +32,12 @@ class Settings:
     database_ca_file: str = ""
     session_secret: str = field(repr=False)
     public_url: str
-    smtp_host: str
+    mail_backend: str = "smtp"  # or ses
+    smtp_host: str = ""
     smtp_port: int = 25
+    aws_region: str = ""
+    ses_configuration_set: str = ""
+    ses_topic_arn: str = ""  # where SES tells of bounces; empty: nobody listens
     mail_from: str
     host_name: str
     redis_url: str = field(default="", repr=False)
@@ -52,8 +62,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         "session_secret": reader.secret("SESSION_SECRET"),
         "public_url": reader.url("PUBLIC_URL", ("http", "https")).rstrip("/"),
-        "smtp_host": reader.text("SMTP_HOST", "the name or address of a mail server"),
-        "smtp_port": reader.number("SMTP_PORT", 25, 1, 65535),
+        **reader.mail(),
         "mail_from": reader.address("MAIL_FROM"),
         "host_name": reader.text("HOST_NAME", "the name of this instance, such as app-a-1"),
         "hold_seconds": reader.number("HOLD_SECONDS", 900, 10, 86400),
@@ -132,6 +141,45 @@ class _Reader:
             found = f"{path} ({(error.strerror or 'an error').lower()})"
             self.problem(where, found, "a readable file of PEM certificates", "put the CA there")
         return path
+
+    def mail(self) -> dict[str, Any]:
+        """The settings of the one backend that carries mails; those of the other are not read."""
+        backend = self.environ.get("MAIL_BACKEND", "").strip() or "smtp"
+        if backend == "smtp":
+            return {
+                "smtp_host": self.text("SMTP_HOST", "the name or address of a mail server"),
+                "smtp_port": self.number("SMTP_PORT", 25, 1, 65535),
+            }
+        if backend != "ses":
+            self.problem("MAIL_BACKEND", repr(backend), "smtp or ses", "correct MAIL_BACKEND")
+            return {}
+        for package in SES_PACKAGES:
+            if not find_spec(package):
+                self.problem(
+                    "MAIL_BACKEND",
+                    f"ses, and no package {package}",
+                    "the app with its extra ses",
+                    "install boxoffice[ses] (release_extras: [ses] of the role release)",
+                )
+        return {
+            "mail_backend": backend,
+            "aws_region": self.form("AWS_REGION", REGION, "a region such as eu-west-1"),
+            "ses_configuration_set": self.form(
+                "SES_CONFIGURATION_SET", NAME, "letters, digits, - and _", optional=True
+            ),
+            "ses_topic_arn": self.form(
+                "SES_TOPIC_ARN", TOPIC, "arn:aws:sns:<region>:<account>:<name>", optional=True
+            ),
+        }
+
+    def form(self, key: str, pattern: str, expected: str, optional: bool = False) -> str:
+        value = self.environ.get(key, "").strip()
+        if not value and optional:
+            return ""
+        value = value or self.text(key, expected)
+        if value and not re.fullmatch(pattern, value):
+            self.problem(key, repr(value), expected, f"correct {key}")
+        return value
 
     def endpoints(self) -> dict[str, Any] | None:
         """The file's content; None when it was reported already."""
