@@ -18,6 +18,7 @@ ENVIRON = {
     "MAIL_FROM": "tickets@example.org",
     "HOST_NAME": "app-a-1",
 }
+TLS_URL = "mysql+pymysql://boxoffice@10.0.0.9/boxoffice?charset=utf8mb4&{}"
 BY_SES = {"MAIL_BACKEND": "ses", "AWS_REGION": "eu-west-1", "SMTP_HOST": ""}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail-feedback"
 
@@ -98,6 +99,8 @@ def test_everything_missing_is_named_at_once() -> None:
     ("changes", "words"),
     [
         ({"DATABASE_URL": "postgresql://x/y"}, ("DATABASE_URL", "mysql+pymysql://")),
+        ({"DATABASE_URL": TLS_URL.format("ssl_disabled=1")}, ("ssl_disabled", "DATABASE_CA_FILE")),
+        ({"DATABASE_URL": TLS_URL.format("ssl_verify_cert=false")}, ("ssl_verify_cert",)),
         ({"SESSION_SECRET": "short"}, ("SESSION_SECRET", "5 characters", "token_hex")),
         ({"SMTP_PORT": "mail"}, ("SMTP_PORT", "'mail'", "1 to 65535")),
         ({"MAIL_FROM": "tickets"}, ("MAIL_FROM", "'tickets'", "name@example.org")),

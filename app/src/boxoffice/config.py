@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 MIN_SECRET = 32
 SES_PACKAGES = ("boto3", "cryptography")  # of the extra ses
@@ -56,7 +56,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     reader = _Reader(environ)
     endpoints = reader.endpoints()
     values: dict[str, Any] = {
-        "database_url": reader.url("DATABASE_URL", ("mysql+pymysql",)),
+        "database_url": reader.database_url("DATABASE_URL"),
         "database_ca_file": reader.ca_file(
             "DATABASE_CA_FILE", environ.get("DATABASE_CA_FILE", "").strip()
         ),
@@ -113,6 +113,16 @@ class _Reader:
         if not fits:  # the value may hold a password: show only its scheme
             found = f"an address that begins with {value.split('://')[0][:20]!r}"
             self.problem(key, found, f"{wanted} with a host", f"correct {key}")
+        return value
+
+    def database_url(self, key: str) -> str:
+        value = self.url(key, ("mysql+pymysql",))
+        # They would win over DATABASE_CA_FILE, and could take the check of the certificate away.
+        options = [name for name, _value in parse_qsl(value.partition("?")[2]) if "ssl" in name]
+        if options:
+            self.problem(
+                key, f"the option {options[0]}", "none about TLS", "give DATABASE_CA_FILE instead"
+            )
         return value
 
     def secret(self, key: str) -> str:
