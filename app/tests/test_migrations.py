@@ -57,12 +57,12 @@ def versions(engine: Engine, tmp_path: Path) -> Iterator["Versions"]:
     yield Versions(folder)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS later_one, later_two"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
 
 class Versions:
     def __init__(self, folder: Path) -> None:
-        self.folder, self.last = folder, "0002"
+        self.folder, self.last = folder, "0003"
 
     def add(self, number: str, phase: str, statement: str) -> None:
         lines = ["from alembic import op", f"revision = {number!r}"]
@@ -76,11 +76,11 @@ EXPAND, CONTRACT = "phase = 'expand'", "phase = 'contract'"
 
 
 def test_a_contract_waits_until_it_is_asked_for(engine: Engine, versions: "Versions") -> None:
-    versions.add("0003", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
-    versions.add("0004", CONTRACT, "DROP TABLE later_one")
-    assert upgrade(engine, folder=versions.folder) == Migrated(True, held=("0004",))
+    versions.add("0004", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
+    versions.add("0005", CONTRACT, "DROP TABLE later_one")
+    assert upgrade(engine, folder=versions.folder) == Migrated(True, held=("0005",))
     assert tables(engine) >= {"later_one"}
-    assert upgrade(engine, folder=versions.folder) == Migrated(False, held=("0004",))
+    assert upgrade(engine, folder=versions.folder) == Migrated(False, held=("0005",))
     assert upgrade(engine, contract=True, folder=versions.folder) == Migrated(True)
     assert "later_one" not in tables(engine)
 
@@ -88,10 +88,10 @@ def test_a_contract_waits_until_it_is_asked_for(engine: Engine, versions: "Versi
 def test_a_contract_before_what_the_release_needs_is_refused_and_nothing_is_done(
     engine: Engine, versions: "Versions"
 ) -> None:
-    versions.add("0003", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
-    versions.add("0004", CONTRACT, "DROP TABLE later_one")
-    versions.add("0005", EXPAND, "CREATE TABLE later_two (id INT PRIMARY KEY)")
-    with pytest.raises(MigrationError, match=r"0004 is a contract and stands before 0005.*Mend:"):
+    versions.add("0004", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
+    versions.add("0005", CONTRACT, "DROP TABLE later_one")
+    versions.add("0006", EXPAND, "CREATE TABLE later_two (id INT PRIMARY KEY)")
+    with pytest.raises(MigrationError, match=r"0005 is a contract and stands before 0006.*Mend:"):
         upgrade(engine, folder=versions.folder)
     assert tables(engine) & {"later_one", "later_two"} == set()
 
@@ -99,8 +99,8 @@ def test_a_contract_before_what_the_release_needs_is_refused_and_nothing_is_done
 def test_a_version_without_a_phase_is_named_and_nothing_is_done(
     engine: Engine, versions: "Versions"
 ) -> None:
-    versions.add("0003", "", "CREATE TABLE later_one (id INT PRIMARY KEY)")
-    with pytest.raises(MigrationError, match=r"0003_test\.py: found phase = None, expected"):
+    versions.add("0004", "", "CREATE TABLE later_one (id INT PRIMARY KEY)")
+    with pytest.raises(MigrationError, match=r"0004_test\.py: found phase = None, expected"):
         upgrade(engine, folder=versions.folder)
     assert "later_one" not in tables(engine)
 
@@ -108,9 +108,9 @@ def test_a_version_without_a_phase_is_named_and_nothing_is_done(
 def test_an_older_release_leaves_a_newer_database_as_it_is(
     engine: Engine, versions: "Versions"
 ) -> None:
-    versions.add("0003", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
+    versions.add("0004", EXPAND, "CREATE TABLE later_one (id INT PRIMARY KEY)")
     upgrade(engine, folder=versions.folder)
-    assert upgrade(engine) == Migrated(False, newer="0003")
+    assert upgrade(engine) == Migrated(False, newer="0004")
 
 
 def tables(engine: Engine) -> set[str]:

@@ -28,6 +28,7 @@ MACHINES = ("x86_64", "aarch64")
 NEWEST_GLIBC, OLDEST_GLIBC = 39, 17  # 2.39 is in Ubuntu 24.04; Debian 13 has 2.41
 
 _NAME = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*==\s*(?P<version>[^\s;\\]+)")
+_EXTRA = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
@@ -35,25 +36,36 @@ class ArtifactError(Exception):
     """What is wrong, where, and how to mend it."""
 
 
-def source_files(source: Path) -> list[Path]:
+def locks(extras: list[str]) -> list[str]:
+    """The lock of the app, and one for each of its extras: requirements-<extra>.txt."""
+    wrong = [extra for extra in extras if not _EXTRA.fullmatch(extra)]
+    if wrong:
+        raise ArtifactError(f"extras: {wrong[0]!r} is not the name of an extra. Mend: name one of {PROJECT}.")
+    return [LOCK, *(f"requirements-{extra}.txt" for extra in sorted(set(extras)))]
+
+
+def source_files(source: Path, extras: list[str] | None = None) -> list[Path]:
     """The files that a release is made of, in a fixed order: not its tests, not what tools leave behind."""
-    for name in (PROJECT, LOCK, "src"):
+    needed = [PROJECT, *locks(extras or [])]
+    for name in [*needed, "src"]:
         if not (source / name).exists():
-            mend = {
-                LOCK: "make the lock with its hashes (uv pip compile --generate-hashes, or make lock)",
-            }.get(name, "let release_source name the folder of the app")
+            mend = "let release_source name the folder of the app"
+            if name == LOCK:
+                mend = "make the lock with its hashes (uv pip compile --generate-hashes, or make lock)"
+            elif name in needed[2:]:
+                mend = f"make it as the head of {LOCK} says, with --extra; or correct release_extras"
             raise ArtifactError(f"{source / name}: not found. Mend: {mend}.")
     inside = (path for path in (source / "src").rglob("*") if path.is_file() and not _ignored(path.relative_to(source)))
-    return sorted([source / PROJECT, source / LOCK, *inside], key=lambda path: path.relative_to(source).as_posix())
+    return sorted([*(source / name for name in needed), *inside], key=lambda path: path.relative_to(source).as_posix())
 
 
 def _ignored(path: Path) -> bool:
     return any(part.startswith(".") or part.endswith(IGNORED) for part in path.parts)
 
 
-def source_digest(source: Path, python_version: str, machine: str) -> str:
+def source_digest(source: Path, python_version: str, machine: str, extras: list[str] | None = None) -> str:
     digest = hashlib.sha256(f"{FORMAT} {python_version} {machine}\n".encode())
-    for path in source_files(source):
+    for path in source_files(source, extras):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(source).as_posix()} {content}\n".encode())
     return digest.hexdigest()[:16]
@@ -99,6 +111,19 @@ def locked(lock: Path, python_version: str, machine: str) -> dict[str, tuple[str
             ) from error
         if applies:
             wanted[found["name"]] = (found["version"], hashes)
+    return wanted
+
+
+def locked_with(source: Path, extras: list[str], python_version: str, machine: str) -> dict[str, tuple[str, list[str]]]:
+    """What the app's lock and those of its extras ask for together. A package in two of them has one version."""
+    wanted: dict[str, tuple[str, list[str]]] = {}
+    for name in locks(extras):
+        for package, pin in locked(source / name, python_version, machine).items():
+            known = wanted.setdefault(package, pin)
+            if known[0] != pin[0]:
+                raise ArtifactError(
+                    f"{source / name}: {package} {pin[0]}, but {known[0]} in another lock. Mend: make {name} again, as its head says."
+                )
     return wanted
 
 

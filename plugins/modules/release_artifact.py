@@ -10,8 +10,8 @@ module: release_artifact
 short_description: Build one release of an app as one file, once
 version_added: "0.1.0"
 description:
-  - Makes one tar of the wheel of the app, the wheels of its lock C(requirements.txt) and a manifest.
-  - The digest names the sources (C(src), C(pyproject.toml), C(requirements.txt)), the Python and the machine. When the cache
+  - Makes one tar of the wheel of the app, the wheels of its lock C(requirements.txt), those of its extras, and a manifest.
+  - The digest names the sources (C(src), C(pyproject.toml), the locks), the Python and the machine. When the cache
     holds an artifact of that digest, nothing is built.
   - Runs on the control node, under a Python that has pip and the build back end of the app.
 author: Trust Stack
@@ -28,6 +28,11 @@ options:
     description: Take this artifact from the cache, as built earlier; empty takes what O(source) holds now.
     type: str
     default: ""
+  extras:
+    description: Extras of the app that the release brings along. The lock of each is C(requirements-<extra>.txt) in O(source).
+    type: list
+    elements: str
+    default: []
   python_version:
     description: The Python of the instances.
     type: str
@@ -83,6 +88,7 @@ class Builder:
         self.module = module
         self.source = Path(module.params["source"])
         self.cache = Path(module.params["cache"])
+        self.extras = module.params["extras"]
         self.target = (module.params["python_version"], module.params["machine"])
 
     def build(self, digest: str, path: Path) -> None:
@@ -103,7 +109,7 @@ class Builder:
     def dependencies(self, workshop: Path) -> Path:
         """The folder of the locked wheels; fetched anew only for another lock."""
         lock = self.source / artifact.LOCK
-        wanted = artifact.locked(lock, *self.target)
+        wanted = artifact.locked_with(self.source, self.extras, *self.target)
         text = workshop / artifact.LOCK
         text.write_text(artifact.lock_text(wanted), encoding="utf-8")
         kept = self.cache / f"wheels-{self.target[0]}-{self.target[1]}-{artifact.sha256(text)[:12]}"
@@ -164,7 +170,8 @@ def _mend(said: str, source: Path) -> str:
 def run(module: AnsibleModule) -> dict:
     source, cache = Path(module.params["source"]), Path(module.params["cache"])
     pinned = module.params["digest"]
-    digest = pinned or artifact.source_digest(source, module.params["python_version"], module.params["machine"])
+    target = (module.params["python_version"], module.params["machine"])
+    digest = pinned or artifact.source_digest(source, *target, module.params["extras"])
     path = cache / f"{digest}.tar"
     built = path.exists()
     if pinned and not built:
@@ -184,6 +191,7 @@ def main() -> None:
             "source": {"type": "path", "required": True},
             "cache": {"type": "path", "required": True},
             "digest": {"type": "str", "default": ""},
+            "extras": {"type": "list", "elements": "str", "default": []},
             "python_version": {"type": "str", "default": "3.13"},
             "machine": {"type": "str", "choices": ["x86_64", "aarch64"], "default": "x86_64"},
         },

@@ -97,6 +97,49 @@ def test_another_python_or_machine_is_another_release(source):
     assert len(digests) == 4
 
 
+def test_an_extra_is_another_release_and_its_lock_counts(source):
+    plain = artifact.source_digest(source, *TARGET)
+    (source / "requirements-mail.txt").write_text("# nothing more\n")
+    assert artifact.source_digest(source, *TARGET) == artifact.source_digest(source, *TARGET, []) == plain
+    extra = artifact.source_digest(source, *TARGET, ["mail"])
+    assert extra == artifact.source_digest(source, *TARGET, ["mail", "mail"]) != plain
+    (source / "requirements-mail.txt").write_text("# changed\n")
+    assert artifact.source_digest(source, *TARGET, ["mail"]) not in (extra, plain)
+
+
+def test_an_extra_without_a_lock_is_named_with_its_mend(source, tmp_path):
+    with pytest.raises(artifact.ArtifactError, match=r"requirements-mail\.txt: not found\. Mend: .*--extra; or correct release_extras"):
+        artifact.source_digest(source, *TARGET, ["mail"])
+    answer = build(source, tmp_path / "cache", extras=["mail"])
+    assert "requirements-mail.txt: not found" in answer["msg"]
+    assert "is not the name of an extra" in build(source, tmp_path / "cache", extras=["../x"])["msg"]
+
+
+def test_the_locks_of_the_extras_are_one_with_the_apps(source):
+    (source / "requirements.txt").write_text(f"lib==1 --hash=sha256:{HASH}\n")
+    (source / "requirements-mail.txt").write_text(f"lib==1 --hash=sha256:{HASH}\nmail==2 --hash=sha256:{HASH}\n")
+    assert set(artifact.locked_with(source, [], *TARGET)) == {"lib"}
+    assert artifact.locked_with(source, ["mail"], *TARGET) == {"lib": ("1", [HASH]), "mail": ("2", [HASH])}
+    (source / "requirements.txt").write_text(f"lib==3 --hash=sha256:{HASH}\n")
+    with pytest.raises(artifact.ArtifactError, match=r"requirements-mail\.txt: lib 1, but 3 in another lock\. Mend: "):
+        artifact.locked_with(source, ["mail"], *TARGET)
+
+
+def test_a_release_with_an_extra_asks_pip_for_what_its_lock_names(source, tmp_path):
+    """Nothing can be had here, so pip names what it wanted."""
+    (tmp_path / ".config" / "pip").mkdir(parents=True)
+    (tmp_path / ".config" / "pip" / "pip.conf").write_text("[global]\nno-index = true\n")
+    (source / "requirements-mail.txt").write_text(f"no-such-package-of-ours==1 --hash=sha256:{HASH}\n")
+    assert build(source, tmp_path / "cache")["changed"] is True
+    answer = build(source, tmp_path / "cache", extras=["mail"])
+    assert "no-such-package-of-ours" in answer["msg"]
+
+
+def test_the_box_offices_own_locks_fit_each_other():
+    added = set(artifact.locked_with(ROOT / "app", ["ses"], *TARGET)) - set(artifact.locked(ROOT / "app" / "requirements.txt", *TARGET))
+    assert {"boto3", "cryptography"} <= added
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "src"])
 def test_a_missing_part_is_named_with_its_mend(source, name):
     (source / name).rename(source / "away")

@@ -34,6 +34,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Router:
     config.include("boxoffice.web.render")  # templates, static files
     config.include("boxoffice.web.errors")  # pages for what goes wrong
     config.include("boxoffice.web.status")  # /health, /status
+    config.include("boxoffice.mail.hook")  # /hooks/ses
     for package in ("accounts", "events", "orders", "organiser"):
         config.include(f"boxoffice.{package}")
     return config.make_wsgi_app()

@@ -10,7 +10,8 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import redis
@@ -22,8 +23,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from boxoffice.celery_app import sentinel_kwargs
+from boxoffice.celery_app import redis_tls, sentinel_kwargs
 from boxoffice.config import Settings
+from boxoffice.discovery import Cluster, DiscoveredClient
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -112,16 +114,28 @@ class Store(ABC, BytesBackend):
 
 class RedisStore(Store):
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
-        return list(self.client.mget(keys))
+        with self.fresh_pool():
+            return list(self.client.mget(keys))
 
     def write(self, values: Mapping[str, bytes]) -> None:
-        with self.client.pipeline(transaction=False) as pipe:
+        with self.fresh_pool(), self.client.pipeline(transaction=False) as pipe:
             for key, value in values.items():
                 pipe.set(key, value, ex=KEEP_SECONDS)
             pipe.execute()
 
     def remove(self, keys: Sequence[str]) -> None:
-        self.client.delete(*keys)
+        with self.fresh_pool():
+            self.client.delete(*keys)
+
+    @contextmanager
+    def fresh_pool(self) -> Iterator[None]:
+        """A connection that failed, or whose server is the primary no more, takes the idle ones
+        along: they lead to the same place, and each would cost a pause of its own."""
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError):
+            self.client.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 class MemcachedStore(Store):
@@ -149,7 +163,8 @@ def redis_client(settings: Settings) -> redis.Redis:
     }
     if settings.redis_url:
         parsed = redis.connection.parse_url(settings.redis_url)
-        return redis.Redis.from_pool(redis.ConnectionPool(**{**parsed, "db": REDIS_DB, **options}))
+        own = {"db": REDIS_DB, **redis_tls(settings), **options}
+        return redis.Redis.from_pool(redis.ConnectionPool(**{**parsed, **own}))
     sentinel = Sentinel(
         settings.redis_sentinels,
         sentinel_kwargs=sentinel_kwargs(settings, timeout=SENTINEL_TIMEOUT),
@@ -161,9 +176,19 @@ def redis_client(settings: Settings) -> redis.Redis:
     return client
 
 
-def memcached_client(settings: Settings) -> HashClient:
+def memcached_client(
+    settings: Settings, known: Cluster | None = None
+) -> HashClient | DiscoveredClient:
+    """`known`: nodes to begin with, where an endpoint is asked for them."""
+    if settings.memcached_discovery:
+        every = settings.memcached_discovery_seconds
+        return DiscoveredClient(settings.memcached_discovery, _memcached_ring, every, known)
+    return _memcached_ring(settings.memcached)
+
+
+def _memcached_ring(nodes: Sequence[str]) -> HashClient:
     return HashClient(
-        settings.memcached,
+        nodes,
         connect_timeout=MEMCACHED_TIMEOUT,
         timeout=MEMCACHED_TIMEOUT,
         no_delay=True,
@@ -174,13 +199,13 @@ def memcached_client(settings: Settings) -> HashClient:
     )
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Settings, known: Cluster | None = None) -> None:
     """Point the regions at their servers. Before this they are empty and forget everything."""
     global _settings  # noqa: PLW0603
     _settings = settings
     _point(objects, "boxoffice.redis", redis_client(settings))
-    if settings.memcached:
-        _point(fragments, "boxoffice.memcached", memcached_client(settings))
+    if settings.memcached or settings.memcached_discovery:
+        _point(fragments, "boxoffice.memcached", memcached_client(settings, known))
     else:
         _point(fragments, "dogpile.cache.null", None)
 
@@ -194,7 +219,9 @@ def _point(region: Any, backend: str, client: Any) -> None:
 def _after_fork() -> None:
     # Two processes on one connection would read each other's answers.
     if _settings is not None:
-        configure(_settings)
+        client = getattr(fragments.backend, "client", None)
+        known = client.cluster if isinstance(client, DiscoveredClient) else None
+        configure(_settings, known)
 
 
 def _key(key: str) -> str:

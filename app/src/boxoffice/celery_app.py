@@ -4,6 +4,7 @@ The import needs no environment: settings are read when Celery first asks for it
 """
 
 import os
+import ssl
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from boxoffice.broker import TRANSPORT
 from boxoffice.config import Settings, load_settings
 
 QUEUES = ("critical", "mail", "exports", "default")
@@ -84,8 +86,21 @@ def transport_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+def redis_tls(settings: Settings) -> dict[str, Any]:
+    """redis-py's options of a rediss:// address: its certificate and its name are verified."""
+    if not settings.redis_url.startswith("rediss://"):
+        return {}
+    # Said aloud: kombu's own default for rediss:// is to verify nothing.
+    options: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    if settings.redis_ca_file:
+        options["ssl_ca_certs"] = settings.redis_ca_file
+    return options
+
+
 def celery_config(settings: Settings) -> dict[str, Any]:
     return {
+        "broker_transport": TRANSPORT if settings.redis_url else None,
+        "broker_use_ssl": redis_tls(settings) or None,
         "broker_url": broker_url(settings),
         "broker_transport_options": transport_options(settings),
         "broker_connection_retry_on_startup": True,

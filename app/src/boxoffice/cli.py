@@ -36,7 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return _run(known, rest, settings)
+    try:
+        return _run(known, rest, settings)
+    except Exception as error:
+        from boxoffice.db import is_unavailable
+
+        if not is_unavailable(error):
+            raise
+        print(f"the database: {getattr(error, 'orig', error)}", file=sys.stderr)
+        return 1
 
 
 def _run(known: argparse.Namespace, rest: list[str], settings: Settings) -> int:

@@ -2,13 +2,20 @@
 
 import json
 import os
+import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 MIN_SECRET = 32
+SES_PACKAGES = ("boto3", "cryptography")  # of the extra ses
+REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+NAME = r"[A-Za-z0-9_-]{1,64}"
+TOPIC = rf"arn:aws(-[a-z]+)*:sns:{REGION}:\d{{12}}:[A-Za-z0-9_-]{{1,256}}"
 
 
 class SettingsError(Exception):
@@ -22,17 +29,25 @@ class SettingsError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     database_url: str = field(repr=False)
+    database_ca_file: str = ""
     session_secret: str = field(repr=False)
     public_url: str
-    smtp_host: str
+    mail_backend: str = "smtp"  # or ses
+    smtp_host: str = ""
     smtp_port: int = 25
+    aws_region: str = ""
+    ses_configuration_set: str = ""
+    ses_topic_arn: str = ""  # where SES tells of bounces; empty: nobody listens
     mail_from: str
     host_name: str
     redis_url: str = field(default="", repr=False)
+    redis_ca_file: str = ""
     redis_master: str = ""
     redis_sentinels: tuple[tuple[str, int], ...] = ()
     redis_password: str = field(default="", repr=False)
     memcached: tuple[str, ...] = ()
+    memcached_discovery: str = ""
+    memcached_discovery_seconds: int = 60
     hold_seconds: int = 900
 
 
@@ -41,15 +56,19 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     reader = _Reader(environ)
     endpoints = reader.endpoints()
     values: dict[str, Any] = {
-        "database_url": reader.url("DATABASE_URL", ("mysql+pymysql",)),
+        "database_url": reader.database_url("DATABASE_URL"),
+        "database_ca_file": reader.ca_file(
+            "DATABASE_CA_FILE", environ.get("DATABASE_CA_FILE", "").strip()
+        ),
         "session_secret": reader.secret("SESSION_SECRET"),
         "public_url": reader.url("PUBLIC_URL", ("http", "https")).rstrip("/"),
-        "smtp_host": reader.text("SMTP_HOST", "the name or address of a mail server"),
-        "smtp_port": reader.number("SMTP_PORT", 25, 1, 65535),
+        **reader.mail(),
         "mail_from": reader.address("MAIL_FROM"),
         "host_name": reader.text("HOST_NAME", "the name of this instance, such as app-a-1"),
         "hold_seconds": reader.number("HOLD_SECONDS", 900, 10, 86400),
         "memcached": reader.memcached(endpoints),
+        "memcached_discovery": reader.memcached_discovery(endpoints),
+        "memcached_discovery_seconds": reader.number("MEMCACHED_DISCOVERY_SECONDS", 60, 1, 3600),
         **reader.redis(endpoints),
     }
     if reader.problems:
@@ -96,6 +115,16 @@ class _Reader:
             self.problem(key, found, f"{wanted} with a host", f"correct {key}")
         return value
 
+    def database_url(self, key: str) -> str:
+        value = self.url(key, ("mysql+pymysql",))
+        # They would win over DATABASE_CA_FILE, and could take the check of the certificate away.
+        options = [name for name, _value in parse_qsl(value.partition("?")[2]) if "ssl" in name]
+        if options:
+            self.problem(
+                key, f"the option {options[0]}", "none about TLS", "give DATABASE_CA_FILE instead"
+            )
+        return value
+
     def secret(self, key: str) -> str:
         value = self.text(key, f"a random text of at least {MIN_SECRET} characters")
         if value and len(value) < MIN_SECRET:
@@ -111,6 +140,55 @@ class _Reader:
         value = self.text(key, "the sender address of mails")
         if value and "@" not in value:
             self.problem(key, repr(value), "an e-mail address", f"write {key} as name@example.org")
+        return value
+
+    def ca_file(self, where: str, path: str) -> str:
+        if not path:
+            return ""
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:  # SSLError is one
+            found = f"{path} ({(error.strerror or 'an error').lower()})"
+            self.problem(where, found, "a readable file of PEM certificates", "put the CA there")
+        return path
+
+    def mail(self) -> dict[str, Any]:
+        """The settings of the one backend that carries mails; those of the other are not read."""
+        backend = self.environ.get("MAIL_BACKEND", "").strip() or "smtp"
+        if backend == "smtp":
+            return {
+                "smtp_host": self.text("SMTP_HOST", "the name or address of a mail server"),
+                "smtp_port": self.number("SMTP_PORT", 25, 1, 65535),
+            }
+        if backend != "ses":
+            self.problem("MAIL_BACKEND", repr(backend), "smtp or ses", "correct MAIL_BACKEND")
+            return {}
+        for package in SES_PACKAGES:
+            if not find_spec(package):
+                self.problem(
+                    "MAIL_BACKEND",
+                    f"ses, and no package {package}",
+                    "the app with its extra ses",
+                    "install boxoffice[ses] (release_extras: [ses] of the role release)",
+                )
+        return {
+            "mail_backend": backend,
+            "aws_region": self.form("AWS_REGION", REGION, "a region such as eu-west-1"),
+            "ses_configuration_set": self.form(
+                "SES_CONFIGURATION_SET", NAME, "letters, digits, - and _", optional=True
+            ),
+            "ses_topic_arn": self.form(
+                "SES_TOPIC_ARN", TOPIC, "arn:aws:sns:<region>:<account>:<name>", optional=True
+            ),
+        }
+
+    def form(self, key: str, pattern: str, expected: str, optional: bool = False) -> str:
+        value = self.environ.get(key, "").strip()
+        if not value and optional:
+            return ""
+        value = value or self.text(key, expected)
+        if value and not re.fullmatch(pattern, value):
+            self.problem(key, repr(value), expected, f"correct {key}")
         return value
 
     def endpoints(self) -> dict[str, Any] | None:
@@ -149,6 +227,17 @@ class _Reader:
             return ()
         return tuple(nodes)
 
+    def memcached_discovery(self, endpoints: dict[str, Any] | None) -> str:
+        data = endpoints or {}
+        endpoint = data.get("memcached_discovery", "")
+        where = f"{self.file}: memcached_discovery"
+        if endpoint != "" and not _is_node(endpoint):
+            self.problem(where, repr(endpoint), '"host:port"', "correct it, or leave it out")
+            return ""
+        if endpoint and data.get("memcached"):
+            self.problem(where, "it and the list memcached", "one of the two", "remove one")
+        return str(endpoint)
+
     def redis(self, endpoints: dict[str, Any] | None) -> dict[str, Any]:
         if endpoints is None:
             return {}
@@ -158,9 +247,7 @@ class _Reader:
             self.problem(where, repr(section), "url, or master_name and sentinels", "add it")
             return {}
         if "url" in section:
-            if not str(section["url"]).startswith(("redis://", "rediss://", "unix://")):
-                self.problem(f"{where}.url", "another scheme", "redis://...", "correct the url")
-            return {"redis_url": str(section["url"])}
+            return self.redis_url(where, section)
         sentinels = section.get("sentinels")
         if not isinstance(sentinels, list) or not sentinels or not all(map(_is_pair, sentinels)):
             self.problem(
@@ -174,6 +261,35 @@ class _Reader:
             "redis_sentinels": tuple((str(host), int(port)) for host, port in sentinels),
             "redis_password": str(section.get("password") or ""),
         }
+
+    def redis_url(self, where: str, section: dict[str, Any]) -> dict[str, Any]:
+        url = str(section["url"])
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            self.problem(f"{where}.url", "another scheme", "redis://...", "correct the url")
+        elif not url.startswith("unix://") and not _is_redis_address(url):
+            self.problem(
+                f"{where}.url",
+                "an address that cannot be read, or that carries options",
+                "rediss://:password@host:port/0",
+                "percent-encode the password's special characters, and give no ?options",
+            )
+        path = section.get("ca_file") or ""
+        if path and not url.startswith("rediss://"):
+            self.problem(f"{where}.ca_file", "it beside a url without TLS", "rediss://", "drop one")
+        return {"redis_url": url, "redis_ca_file": self.ca_file(f"{where}.ca_file", str(path))}
+
+
+def _is_redis_address(url: str) -> bool:
+    """An unquoted #, ?, / or @ of a password moves its rest to where no address has anything."""
+    try:
+        parts = urlsplit(url)
+        fits = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    # Options in the address could take the check of the certificate away.
+    database = parts.path.removeprefix("/") or "0"
+    clean = not parts.query and not parts.fragment and "@" not in parts.netloc.rpartition("@")[0]
+    return fits and clean and database.isascii() and database.isdigit()
 
 
 def _is_node(value: object) -> bool:

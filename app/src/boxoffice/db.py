@@ -1,12 +1,14 @@
 """The database: engine, sessions, and the one place that classifies its errors."""
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import pymysql
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.engine import ExceptionContext
@@ -25,9 +27,11 @@ DISCONNECTED = {
     1047: "wsrep not ready: a Galera node that has left the cluster",
     1053: "server shutdown in progress",
     1290: "read only: the writer has moved",
+    1836: "read only: the writer has moved, as MySQL says it",
     1927: "connection was killed",
     2006: "server has gone away",
     2013: "lost connection during a query",
+    4031: "connection was idle for too long (MySQL)",
 }
 # The transaction lost against another one; the connection is fine.
 CONFLICT = {
@@ -35,7 +39,21 @@ CONFLICT = {
     1213: "deadlock, or a Galera certification failure",
 }
 # No connection could be made at all: trying again at once is of no use, tell the client.
-UNREACHABLE = {1040: "too many connections", 2002: "no socket", 2003: "cannot connect"}
+UNREACHABLE = {
+    1040: "too many connections",
+    1045: "access denied",
+    2002: "no socket",
+    2003: "cannot connect, or the certificate is not the server's",
+    2026: "the server has no TLS",
+    3159: "the server wants TLS (MySQL; MariaDB says 1045)",
+}
+# Of those, what only people can mend.
+MENDS = {
+    1045: "correct the password in DATABASE_URL; or, where MariaDB wants TLS, set DATABASE_CA_FILE",
+    2026: "turn TLS on at the server, or take DATABASE_CA_FILE away",
+    3159: "set DATABASE_CA_FILE to a file with the CA of the server's certificate",
+}
+ANOTHER_NAME = (62, 64)  # OpenSSL's: not the certificate's name, not its address
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -94,10 +112,45 @@ def make_engine(settings: Settings, patient: bool = False) -> Engine:
             "write_timeout": seconds,
             # a lock wait must end on the server before the client stops reading
             "init_command": "SET innodb_lock_wait_timeout=5, time_zone='+00:00'",
+            **_tls(settings),
         },
     )
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "handle_error", _mark_disconnect)
     return engine
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """With a CA: TLS or nothing, and the server's certificate and name are verified. Without one
+    it is the driver's choice, which verifies nothing."""
+    if not settings.database_ca_file:
+        return {}
+    context = ssl.create_default_context(cafile=settings.database_ca_file)
+    # Python 3.13 asks for more than CAs of databases have, such as those that servers make.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return {"ssl": context}
+
+
+def _connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    """Each new connection looks up the host's name anew. An error that people have to mend says
+    how, wherever it turns up."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except pymysql.err.OperationalError as error:
+        mend = _mend(error)
+        if mend:
+            code, text = error.args
+            raise pymysql.err.OperationalError(code, f"{text}. Mend: {mend}.") from error
+        raise
+
+
+def _mend(error: pymysql.err.OperationalError) -> str:
+    reason = getattr(error, "original_exception", None)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        if reason.verify_code in ANOTHER_NAME:
+            return "let DATABASE_URL name the server as its certificate does"
+        return "let DATABASE_CA_FILE hold the CA that signed the server's certificate"
+    return MENDS.get(error.args[0], "")
 
 
 def make_session_factory(engine: Engine) -> sessionmaker[Session]:

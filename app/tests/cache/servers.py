@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 
 class Server:
-    def __init__(self, command: Sequence[str], port: int) -> None:
+    def __init__(self, command: Sequence[str], port: int, within: float = 20) -> None:
         self.port = port
         self.process = subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        eventually(self.listens)
+        eventually(self.listens, within)
 
     def listens(self) -> bool:
         with socket.socket() as probe:
@@ -54,12 +55,13 @@ def eventually(question: Callable[[], Any], within: float = 20, every: float = 0
 @contextmanager
 def redis_server(*options: str, port: int = 0) -> Iterator[Server]:
     port = port or free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", *options]
-    server = Server(command, port)
-    try:
-        yield server
-    finally:
-        server.kill()
+    with TemporaryDirectory() as folder:  # a replica keeps what its primary sends in a file
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", folder]
+        server = Server([*command, "--save", "", *options], port)
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 @contextmanager

@@ -134,6 +134,8 @@ def test_without_configuration_the_regions_are_empty() -> None:
 
 def test_a_forked_process_has_connections_of_its_own(clean: None) -> None:
     cache.fragments.set("key", "known")
+    # a write waits for no answer: only after this can another connection see it
+    eventually(lambda: cache.fragments.get("key") == "known", within=5)
     parents = cache.fragments.backend.client
     child = os.fork()
     if child == 0:

@@ -6,17 +6,15 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from tests.factory import Factory
 from tests.mail.sink import Sink, smtp_sink
 
 from boxoffice.config import Settings
 from boxoffice.mail import smtp
 from boxoffice.mail.messages import order_message
-from boxoffice.mail.models import MailSent
+from boxoffice.mail.models import MailSent, MailUnsent
 from boxoffice.mail.tasks import mail_order
 from boxoffice.orders.models import Order
 from boxoffice.outbox.models import Outbox
-from boxoffice.outbox.services import enqueue
 from boxoffice.tasking import Context
 from boxoffice.tickets.services import issue
 
@@ -30,22 +28,6 @@ def sink() -> Iterator[Sink]:
 @pytest.fixture
 def ctx(settings: Settings, db_session: Session, sink: Sink) -> Context:
     return Context(replace(settings, smtp_port=sink.port), db_session)
-
-
-@pytest.fixture
-def order(factory: Factory, db_session: Session) -> Order:
-    event = factory.event(title="Jazz & <b>blues</b>", venue="The Old Mill")
-    order = factory.paid(event, 2)
-    issue(db_session, order.id)
-    db_session.commit()
-    return order
-
-
-@pytest.fixture
-def row(db_session: Session, order: Order) -> Outbox:
-    row = enqueue(db_session, "mail.order", {"order_id": order.id}, f"mail.order:{order.id}")
-    db_session.commit()
-    return row
 
 
 def part(mail: EmailMessage, kind: str) -> str:
@@ -101,6 +83,35 @@ def test_a_refused_mail_leaves_no_claim(ctx: Context, row: Outbox, sink: Sink) -
     sink.answer = "250 accepted"
     mail_order(ctx, row)
     assert len(sink.mails) == 1
+
+
+@pytest.mark.parametrize("answer", ["550 no such user", "554 no, thank you"])
+def test_a_mail_refused_for_good_is_given_up_and_noted(
+    ctx: Context, order: Order, row: Outbox, sink: Sink, answer: str
+) -> None:
+    sink.answer = answer
+    mail_order(ctx, row)
+    ctx.session.commit()
+    unsent = ctx.session.scalars(select(MailUnsent)).one()
+    assert (unsent.order_id, unsent.address) == (order.id, "grace@example.org")
+    assert (unsent.reason, unsent.detail) == ("refused", f"the mail server answered: {answer}")
+    assert ctx.session.scalars(select(MailSent)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [
+        (smtplib.SMTPRecipientsRefused({"a": (550, b"no\r\nuser")}), "550 no user"),
+        (smtplib.SMTPRecipientsRefused({"a": (450, b"greylisted")}), ""),
+        (smtplib.SMTPRecipientsRefused({"a": (550, b"no"), "b": (450, b"wait")}), ""),
+        (smtplib.SMTPSenderRefused(553, b"who?", "us"), "553 who?"),
+        (smtplib.SMTPConnectError(554, "no service"), ""),  # about the server, not this mail
+        (smtplib.SMTPServerDisconnected("gone"), ""),
+        (TimeoutError(), ""),
+    ],
+)
+def test_which_answers_of_a_mail_server_are_final(error: Exception, final: str) -> None:
+    assert smtp.refusal(error) == final
 
 
 def test_a_failed_goodbye_is_not_a_failed_mail(

@@ -16,7 +16,7 @@ from boxoffice.config import Settings
 def environment(settings: Settings, folder: Path) -> dict[str, str]:
     """The settings as a host would give them to a process."""
     if settings.redis_url:
-        redis: dict[str, object] = {"url": settings.redis_url}
+        redis: dict[str, object] = {"url": settings.redis_url, "ca_file": settings.redis_ca_file}
     else:
         redis = {
             "master_name": settings.redis_master,
@@ -27,6 +27,7 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
     file.write_text(json.dumps({"redis": redis, "memcached": settings.memcached}))
     return {
         "DATABASE_URL": settings.database_url,
+        "DATABASE_CA_FILE": settings.database_ca_file,
         "ENDPOINTS_FILE": str(file),
         "SESSION_SECRET": settings.session_secret,
         "PUBLIC_URL": settings.public_url,

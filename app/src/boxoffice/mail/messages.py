@@ -44,6 +44,7 @@ def order_message(
     message["Date"] = format_datetime(utcnow())
     # Always the same for the same row: should the mail go out twice, both copies show as one.
     message["Message-ID"] = f"<outbox-{outbox_id}@{domain}>"
+    message["X-Mail-Id"] = f"outbox-{outbox_id}"  # SES writes a Message-ID of its own over ours
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(templates.get_template("order.txt").render(values))
     message.add_alternative(templates.get_template("order.html").render(values), subtype="html")

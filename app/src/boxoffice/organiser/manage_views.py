@@ -13,6 +13,7 @@ from boxoffice.events import services as events
 from boxoffice.events.models import Event
 from boxoffice.exports.models import Export
 from boxoffice.exports.services import request_export
+from boxoffice.mail import services as mail
 from boxoffice.orders import services as orders
 from boxoffice.orders.models import Order, OrderLine, State
 from boxoffice.releases.services import stocks
@@ -51,6 +52,7 @@ def manage(request: Request) -> dict[str, Any]:
         "organiser": request.identity,
         "stock": stocks(request.db, [release.pool_id for release in event.releases]),
         "orders": shown,
+        "troubles": mail.troubles(request.db, shown),
         "total": request.db.scalar(select(func.count()).select_from(Order).where(*confirmed)),
         "income": int(income or 0),
         "exports": exports,
@@ -59,14 +61,28 @@ def manage(request: Request) -> dict[str, Any]:
     }
 
 
-@view_config(route_name="mark_paid", request_method="POST", permission="organise")
-def mark_paid(request: Request) -> HTTPSeeOther:
-    event = _event(request)
+def _order(request: Request, event: Event) -> Order:
     order = orders.find(request.db, request.matchdict["reference"])
     if order is None or order.event_id != event.id:
         raise HTTPNotFound
+    return order
+
+
+@view_config(route_name="mark_paid", request_method="POST", permission="organise")
+def mark_paid(request: Request) -> HTTPSeeOther:
+    event = _event(request)
+    order = _order(request, event)
     orders.mark_paid(request.db, order)
     request.session.flash(f"{order.name}’s order is paid. The tickets are on their way.")
+    return HTTPSeeOther(request.route_path("manage", slug=event.slug))
+
+
+@view_config(route_name="mail_again", request_method="POST", permission="organise")
+def mail_again(request: Request) -> HTTPSeeOther:
+    event = _event(request)
+    order = _order(request, event)
+    if mail.lift(request.db, order):
+        request.session.flash(f"{order.email} gets mail again.")
     return HTTPSeeOther(request.route_path("manage", slug=event.slug))
 
 

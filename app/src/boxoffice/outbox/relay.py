@@ -123,6 +123,7 @@ class Relay:
         return len(due)
 
     def sweep(self) -> None:
+        from boxoffice.mail.services import forget as forget_feedback
         from boxoffice.orders.services import expire_holds
 
         with transaction(self.factory) as session:
@@ -131,6 +132,7 @@ class Relay:
             log.info("relay.expired orders=%s", expired)
         with transaction(self.factory) as session:
             forget(session, utcnow())
+            forget_feedback(session, utcnow())
 
 
 def main(settings: Settings, argv: Sequence[str] = ()) -> int:

@@ -48,6 +48,20 @@ def enqueue(
     return row
 
 
+def reopen(session: Session, kind: str, payload: dict[str, Any], dedupe_key: str) -> Outbox:
+    """Owe work once more that was done, as `enqueue` owes it the first time."""
+    row = session.scalar(select(Outbox).where(Outbox.dedupe_key == dedupe_key).with_for_update())
+    if row is None:  # forgotten long ago
+        return enqueue(session, kind, payload, dedupe_key)
+    row.done_at = row.sent_at = row.last_error = None
+    row.attempts = 0
+    row.available_at = utcnow() + HINT_GRACE
+    session.flush()
+    session.info.setdefault("outbox", []).append(row.id)
+    _remember(row.id, kind)
+    return row
+
+
 def enqueued(session: Session) -> list[int]:
     """The rows that this session enqueued, for the hint after its commit; asked for once."""
     ids: list[int] = session.info.pop("outbox", [])

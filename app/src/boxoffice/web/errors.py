@@ -59,7 +59,10 @@ def forged(_exc: Exception, request: Request) -> dict[str, Any]:
 def failed(exc: Exception, request: Request) -> dict[str, Any]:
     if is_unavailable(exc) or isinstance(exc, RepeatedError):
         if not is_error_retryable(request, exc):
-            log.warning("database_away", code=error_code(exc), path=request.path_info)
+            reason = str(getattr(exc, "orig", exc))  # without the statement and its values
+            log.warning(
+                "database_away", code=error_code(exc), path=request.path_info, reason=reason
+            )
         page = _page(
             request,
             503,

@@ -13,6 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session
 
 from boxoffice.db import CONFLICT, error_code, is_retryable
+from boxoffice.mail import hook
 from boxoffice.orders.services import RepeatedError
 from boxoffice.outbox.services import enqueued, publish_hint
 
@@ -25,7 +26,10 @@ def includeme(config: Configurator) -> None:
 
 
 def attempts(request: Request) -> int | None:
-    """Health pages answer with what they see at the first look."""
+    """Health pages answer with what they see at the first look. And before a request that may be
+    tried again all of its body is kept: not that of one which is refused for its head."""
+    if request.path_info == hook.PATH and hook.unreadable(request):
+        return 1
     return 1 if request.path_info in ("/health", "/status") else None
 
 
