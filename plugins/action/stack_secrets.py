@@ -16,6 +16,7 @@ ARGUMENTS = {
     "password_file": {"type": "path", "required": True, "no_log": False},
     "names": {"type": "list", "elements": "str", "required": True},
     "length": {"type": "int", "default": 32},
+    "known": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -34,5 +35,12 @@ class ActionModule(ActionBase):
                 "msg": f"length: found {length}, expected 16 or more: a short secret can be guessed.",
             }
         path, password_file = (Path(os.path.abspath(given[key])) for key in ("path", "password_file"))
-        added = ensure(path, password_file, given["names"], length, self._task.check_mode)
-        return result | {"changed": bool(added), "added": added}
+        found = ensure(path, password_file, given["names"], length, self._task.check_mode, given["known"])
+        result |= {"changed": bool(found["added"] or found["taken"])} | found
+        if found["differing"]:
+            return result | {
+                "failed": True,
+                "msg": f"{path}: {', '.join(found['differing'])}: found other values than those that are known elsewhere. Expected: the same. "
+                "Nothing was changed. Mend: remove the wrong value from one of both places.",
+            }
+        return result

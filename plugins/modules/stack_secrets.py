@@ -31,6 +31,12 @@ options:
     description: The length of new secrets, in letters and digits, at least 16.
     type: int
     default: 32
+  known:
+    description:
+      - Values that are kept elsewhere too, by name. Those that the file lacks are taken over instead of being made.
+      - If one differs from the file's, nothing is changed and the task fails.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Says which names would be added.
@@ -40,6 +46,8 @@ attributes:
     support: none
 seealso:
   - plugin: trust.stack.secret
+    plugin_type: lookup
+  - plugin: trust.stack.parameters
     plugin_type: lookup
 """
 
@@ -56,6 +64,21 @@ added:
   description: The names of the secrets that were made.
   type: list
   elements: str
-  returned: success
+  returned: always
   sample: [redis_password]
+taken:
+  description: The names of the secrets that were taken over from O(known).
+  type: list
+  elements: str
+  returned: always
+lacking:
+  description: The names of the secrets that O(known) lacks.
+  type: list
+  elements: str
+  returned: always
+differing:
+  description: The names of the secrets whose values differ from those in O(known).
+  type: list
+  elements: str
+  returned: always
 """

@@ -11,7 +11,7 @@ import os
 import secrets
 import string
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -86,15 +86,25 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def ensure(path: Path, password_file: Path, names: Iterable[str], length: int, check: bool) -> list[str]:
-    """Make the secrets that are missing; the names of those made (or, in check mode, of those that would be)."""
+def ensure(path: Path, password_file: Path, names: Iterable[str], length: int, check: bool, known: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+    """Make the secrets that are missing, and take those over that are known elsewhere.
+
+    Names, in check mode as they would be: `added` at random, `taken` over, `lacking` in what is known, `differing` from it.
+    If any differ, nothing is written: only a human knows which value is right.
+    """
     if path.exists() and not password_file.exists():
         _lib(password_file)  # says what is wrong: a new password would lock the old secrets out
     found = load(path, password_file)
+    full = {name: value for name, value in found.items() if value}
     # str(): Ansible tags the texts of a play, and YAML cannot write tagged ones
-    missing = [name for name in dict.fromkeys(str(name) for name in names) if not found.get(name)]
-    if missing and not check:
+    kept = {str(name): str(value) for name, value in (known or {}).items() if value}
+    differing = sorted(name for name in kept if full.get(name, kept[name]) != kept[name])
+    if differing:
+        return {"added": [], "taken": [], "lacking": [], "differing": differing}
+    taken = sorted(name for name in kept if name not in full)
+    added = [name for name in dict.fromkeys(str(name) for name in names) if name not in full and name not in kept]
+    if (added or taken) and not check:
         if not password_file.exists():
             write(password_file, f"{generate(64)}\n".encode())
-        save(path, password_file, found | {name: generate(length) for name in missing})
-    return missing
+        save(path, password_file, found | {name: kept[name] for name in taken} | {name: generate(length) for name in added})
+    return {"added": added, "taken": taken, "lacking": sorted(name for name in [*full, *added] if name not in kept), "differing": []}

@@ -69,4 +69,4 @@ def test_the_scenario_tests_something(role: Path) -> None:
 def test_no_secret_has_a_default() -> None:
     for role in ROLES:
         for name, value in load(role / "defaults/main.yml").items():
-            assert not (re.search(r"password|secret|token", name) and value), f"{role.name}: {name} has a default"
+            assert not (re.search(r"password|secret|token", name.removeprefix(role.name)) and value), f"{role.name}: {name} has a default"

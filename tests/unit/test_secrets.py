@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -25,6 +26,7 @@ PLAY = """\
         path: "{{ stack_secrets_file }}"
         password_file: "{{ stack_vault_password_file }}"
         names: [mariadb_root_password, redis_password]
+        known: "{{ known | default({}) }}"
     - name: Look
       ansible.builtin.debug:
         msg: "letters: {{ lookup('trust.stack.secret', 'redis_password') | length }}"
@@ -42,7 +44,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def ensure(files: tuple[Path, Path], names: list[str], check: bool = False) -> list[str]:
-    return vault.ensure(*files, names, 32, check)
+    return vault.ensure(*files, names, 32, check)["added"]
 
 
 def test_only_what_is_missing_is_made(files: tuple[Path, Path]) -> None:
@@ -95,8 +97,37 @@ def test_a_wrong_password_and_a_wrong_file_are_told(files: tuple[Path, Path]) ->
 
 def test_a_changed_file_is_read_again(files: tuple[Path, Path]) -> None:
     ensure(files, NAMES)
-    vault.save(*files, {"redis_password": "by hand"})
-    assert vault.load(*files) == {"redis_password": "by hand"}
+    vault.save(*files, {"redis_password": "by hand", "optional": ""})
+    assert vault.load(*files) == {"redis_password": "by hand", "optional": ""}
+    ensure(files, NAMES)
+    assert vault.load(*files)["optional"] == ""
+
+
+def test_what_is_known_elsewhere_is_taken_over_and_told_what_it_lacks(files: tuple[Path, Path]) -> None:
+    ensure(files, NAMES[:1])
+    mine = vault.load(*files)[NAMES[0]]
+    known = {NAMES[1]: "from elsewhere", "by_hand": "too", "empty": ""}
+    foretold = vault.ensure(*files, [*NAMES, "another"], 32, True, known)
+    assert list(vault.load(*files)) == NAMES[:1]
+    told = vault.ensure(*files, [*NAMES, "another"], 32, False, known)
+    assert told == foretold == {"added": ["another"], "taken": ["by_hand", NAMES[1]], "lacking": ["another", NAMES[0]], "differing": []}
+    found = vault.load(*files)
+    assert {name: found[name] for name in [*NAMES, "by_hand"]} == {NAMES[0]: mine, NAMES[1]: "from elsewhere", "by_hand": "too"}
+    assert vault.ensure(*files, NAMES, 32, False, found) == {"added": [], "taken": [], "lacking": [], "differing": []}
+
+
+def test_on_an_empty_machine_all_is_taken_over(files: tuple[Path, Path]) -> None:
+    vault.ensure(*files, [], 32, False, {"redis_password": "from elsewhere"})
+    assert vault.load(*files) == {"redis_password": "from elsewhere"}
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+
+
+def test_if_one_value_differs_nothing_is_written(files: tuple[Path, Path]) -> None:
+    ensure(files, NAMES)
+    before = files[0].read_bytes()
+    told = vault.ensure(*files, ["another"], 32, False, {NAMES[0]: "another value", "new": "one"})
+    assert told == {"added": [], "taken": [], "lacking": [], "differing": NAMES[:1]}
+    assert files[0].read_bytes() == before
 
 
 def test_as_a_play(tmp_path: Path, files: tuple[Path, Path]) -> None:
@@ -112,3 +143,9 @@ def test_as_a_play(tmp_path: Path, files: tuple[Path, Path]) -> None:
     assert "changed=0" in again.stdout
     assert again.returncode == 2
     assert f'{files[0]}: the secret "redis_pasword" is missing (found: 2 other secrets). Mend: run' in again.stdout + again.stderr
+    for known in ({"redis_password": "known-elsewhere"}, "known-elsewhere"):
+        (tmp_path / "known.json").write_text(json.dumps({"known": known}), encoding="utf-8")  # -vvv shows what is said by -e
+        wrong = ansible(tmp_path, *run, "-vvv", "-e", "@known.json")
+        assert wrong.returncode == 2
+        assert "known-elsewhere" not in wrong.stdout + wrong.stderr
+        assert "known" in wrong.stdout + wrong.stderr
