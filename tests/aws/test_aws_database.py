@@ -34,6 +34,28 @@ def databases(aws: Aws) -> list[dict[str, Any]]:
     return [{key: value for key, value in one.items() if key != "LatestRestorableTime"} for one in found]
 
 
+def groups(aws: Aws) -> Any:
+    rds = aws.client("rds")
+    return rds.describe_db_subnet_groups()["DBSubnetGroups"], rds.describe_db_parameter_groups()["DBParameterGroups"]
+
+
+def test_groups_of_somebody_else_are_refused_before_anything_is_done(aws: Aws, play: Any) -> None:
+    rds, tags = aws.client("rds"), [{"Key": "stack", "Value": "shop"}, {"Key": "managed-by", "Value": "another"}]
+    subnets = [one["SubnetId"] for one in aws.client("ec2").describe_subnets()["Subnets"]][:2]
+    rds.create_db_parameter_group(DBParameterGroupName=f"{NAME}-mysql8-4", DBParameterGroupFamily="mysql8.4", Description="-", Tags=tags)
+    rds.create_db_subnet_group(DBSubnetGroupName=NAME, DBSubnetGroupDescription="-", SubnetIds=subnets, Tags=tags)
+    found = '{"stack": "shop", "managed-by": "another"}. It is somebody else\'s and is left alone'
+    for what in (f"group of subnets {NAME}", f"group of parameters {NAME}-mysql8-4"):
+        before = groups(aws)
+        for wanted in ("present", "absent"):
+            changed, said = play(state=wanted)
+            assert (changed, groups(aws), databases(aws)) == (-1, before, [])
+            assert f"RDS has a {what} without the tags" in said and found in said.replace("\\", "")
+        if what.startswith("group of subnets"):
+            rds.delete_db_subnet_group(DBSubnetGroupName=NAME)
+    rds.delete_db_parameter_group(DBParameterGroupName=f"{NAME}-mysql8-4")
+
+
 @pytest.fixture(scope="module")
 def made(aws: Aws, play: Any) -> dict[str, Any]:
     changed, said = play("--check")
@@ -54,6 +76,7 @@ def test_it_is_made_as_a_shop_needs_it_and_once(aws: Aws, play: Any, made: dict[
     changed, said = play()
     assert changed == 0
     assert f'"host": "{made["Endpoint"]["Address"]}"' in said
+    assert '"zone": "eu-west-1a"' in said and '"secondary_zone": "eu-west-1b"' in said
     assert "a-password-that-only-tests-use" not in said
 
 
@@ -73,6 +96,13 @@ def test_each_box_changes_one_thing_and_back_and_says_before_what_it_costs(aws: 
     changed, said = play(storage=200, **{"class": "db.r7g.large"})
     assert (changed, seen()) == (1, (True, "db.r7g.large", 200, 7))
     assert "typically 60 to 120 s" in said
+
+
+def test_a_failover_that_is_asked_for_is_seen_in_the_zones(aws: Aws, play: Any, made: dict[str, Any]) -> None:
+    aws.client("rds").reboot_db_instance(DBInstanceIdentifier=NAME, ForceFailover=True)
+    changed, said = play(storage=200, **{"class": "db.r7g.large"})
+    assert changed == 0
+    assert '"zone": "eu-west-1b"' in said and '"secondary_zone": "eu-west-1a"' in said
 
 
 def test_what_rds_cannot_do_is_refused_before_anything_is_done(aws: Aws, play: Any, made: dict[str, Any]) -> None:
