@@ -48,9 +48,13 @@ def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
     for fault in faults:
-        if fault["times"] > 0 and fault["match"].encode() in body + environ["PATH_INFO"].encode():
+        target = environ.get("HTTP_X_AMZ_TARGET", "")  # the newer services name the action in this header, and want JSON
+        if fault["times"] > 0 and fault["match"].encode() in body + (environ["PATH_INFO"] + target).encode():
             fault["times"] -= 1
             time.sleep(fault.get("delay", 0))
+            if fault.get("code") and target:
+                start(f"{fault.get('status', 400)} Refused", [("Content-Type", "application/x-amz-json-1.0")])
+                return [json.dumps({"__type": fault["code"], "message": "asked for by the test"}).encode()]
             if fault.get("code"):
                 start(f"{fault.get('status', 400)} Refused", [("Content-Type", "text/xml")])
                 return [ERROR.format(code=fault["code"]).encode()]
