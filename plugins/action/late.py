@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.trust.stack.plugins.module_utils.lateness import alerts, late, raise_alerts
-from ansible_collections.trust.stack.plugins.module_utils.observe import instant, look
+from ansible_collections.trust.stack.plugins.module_utils.observe import NOWHERE, instant, look
 from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_AT, DecidingAction, made, stack_of, without_release
 
 ARGUMENTS = LOOKS_AT | {
@@ -26,7 +26,7 @@ def decide(given: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if not stack.schedules or without_release(stack, folder):
         return {"late": [], "said": []}
     now = instant(given["now"]) or datetime.now(UTC)
-    seen = look(stack, folder, given | {"metrics_url": ""})
+    seen = look(stack, folder, given | {"metrics_source": NOWHERE, "metrics_url": ""})
     serving = seen.observed.powered & seen.observed.online - seen.observed.out
     found = late(seen.schedules, now, serving)
     problem = ""

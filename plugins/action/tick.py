@@ -16,6 +16,7 @@ from ansible_collections.trust.stack.plugins.plugin_utils.deciding import LOOKS_
 
 ARGUMENTS = LOOKS_AT | {
     "metrics_url": {"type": "str", "default": ""},
+    "metrics_source": {"type": "str", "choices": ["prometheus", "cloudwatch"]},
     "events_url": {"type": "str", "default": ""},
     "now": {"type": "str", "default": ""},
 }

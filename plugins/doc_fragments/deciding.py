@@ -9,7 +9,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   stack_file:
-    description: The stack file.
+    description:
+      - The stack file. With provider C(ec2) it says the region; credentials, and with E(AWS_ENDPOINT_URL) another endpoint, come from the environment,
+        and boto3 has to be there. What AWS does not tell within seconds ends the run, and nothing is done.
     type: path
     required: true
   state_dir:

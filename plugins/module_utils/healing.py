@@ -129,7 +129,7 @@ def _remedy(stack: Stack, one: Instance, verdict: Verdict, case: Case, at: float
     wait = (BOOT if case.last == "machine" else STILL) - SLACK - (at - case.heals[-1] if case.heals else HOUR)
     if wait > 0:
         return "", f"{one.name}: {verdict.why}; its {case.last} {'were' if case.last == 'services' else 'was'} restarted; another {wait:.0f} s to come back"
-    if stack.provider != "podman":
+    if stack.provider == "static":
         return "", f"alert: {one.name}: {verdict.why}, and a restart of its services did not help; mend: restart its machine, which this provider cannot"
     return "machine", ""
 

@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import haproxy, metrics, podman, statefiles
+from . import ec2, haproxy, metrics, metrics_cloudwatch, podman, statefiles
+from .aws_calls import AwsError
 from .direct import opened
-from .load import Sample
+from .load import METRICS, LoadSettings, Sample
 from .plan import Clock, Observed
 from .schedule import LayerSchedule, Window, event, with_events
 from .stackfile import Stack
 
 PATIENCE = 0.5  # seconds for each answer
+NOWHERE = "nowhere"  # a source of metrics: for who needs none
 
 
 class UnseenError(Exception):
@@ -59,9 +61,9 @@ def clock(now: datetime | None = None) -> Clock:
 def look(stack: Stack, folder: Path, given: Mapping[str, Any]) -> Seen:
     online = frozenset(statefiles.read(folder / statefiles.ONLINE)) & frozenset(one.name for one in stack.movable)
     with ThreadPoolExecutor(8) as pool:
-        powered = pool.submit(_powered, stack, online, given["containers_conf"])
+        machines = pool.submit(_machines, stack, given["containers_conf"])
         pages = [pool.submit(_kept_out, one["address"], given["stats_port"]) for one in given["balancers"]]
-        sampled = pool.submit(_samples, stack, online, given["metrics_url"])
+        sampled = pool.submit(_samples, stack, online, given, machines)
         published = pool.submit(_published, stack, given["events_url"], folder / statefiles.ON_SALES)
         out: set[str] = set()
         notes: list[str] = []
@@ -72,21 +74,27 @@ def look(stack: Stack, folder: Path, given: Mapping[str, Any]) -> Seen:
         samples, said = sampled.result()
         events, missing = published.result()
     schedules = {layer: with_events(one, events.get(layer, ())) for layer, one in stack.schedules.items()}
-    return Seen(Observed(powered.result(), online, frozenset(out) & online), schedules, samples, [*notes, *said, *missing])
+    there = machines.result()
+    # Machines of your own are on; only their services come and go.
+    powered = online if there is None else frozenset(name for name, one in there.items() if is_on(stack, one))
+    return Seen(Observed(powered, online, frozenset(out) & online), schedules, samples, [*notes, *said, *missing])
 
 
-def _powered(stack: Stack, online: frozenset[str], conf: str) -> frozenset[str]:
-    if stack.provider != "podman":
-        return online  # machines of your own are on; only their services come and go
-    return frozenset(name for name, one in containers(stack, conf).items() if podman.alive(one))
+def _machines(stack: Stack, conf: str) -> dict[str, dict[str, Any]] | None:
+    """The stack's machines by instance, as their provider knows them; None when nobody knows."""
+    return None if stack.provider == "static" else machines_of(stack, conf)
 
 
-def containers(stack: Stack, conf: str) -> dict[str, dict[str, Any]]:
-    """The stack's containers by instance; UnseenError when podman does not tell."""
+def machines_of(stack: Stack, conf: str) -> dict[str, dict[str, Any]]:
+    """The stack's machines by instance; UnseenError when their provider does not tell."""
     try:
-        return podman.containers(stack.name, conf)
-    except podman.PodmanError as exc:
+        return ec2.machines(stack.name, stack.region) if stack.provider == "ec2" else podman.containers(stack.name, conf)
+    except (podman.PodmanError, AwsError) as exc:
         raise UnseenError(str(exc)) from None
+
+
+def is_on(stack: Stack, machine: Mapping[str, Any]) -> bool:
+    return ec2.on(machine) if stack.provider == "ec2" else podman.alive(dict(machine))
 
 
 def _kept_out(address: str, port: int) -> tuple[set[str], str]:
@@ -104,16 +112,37 @@ def fetch(url: str, patience: float = PATIENCE) -> str:
     return body.decode()
 
 
-def _samples(stack: Stack, online: frozenset[str], url: str) -> tuple[dict[str, Sample], list[str]]:
-    layers = [layer for layer, settings in stack.loads.items() if settings.enable]
-    if not layers:
+def _samples(stack: Stack, online: frozenset[str], given: Mapping[str, Any], machines: Future[Any]) -> tuple[dict[str, Sample], list[str]]:
+    loads = {layer: settings for layer, settings in stack.loads.items() if settings.enable}
+    source = metrics_source(stack, given)
+    if not loads or source == NOWHERE:
         return {}, []
-    if not url:
-        return {}, [f"{', '.join(layers)}: lives by load, but nobody measures it; mend: add the layer monitor to stack.yml"]
-    answer, problem = metrics.ask(url)
-    members = {layer: [one.name for one in stack.layer(layer) if one.type == "always" or one.name in online] for layer in layers}
-    found = {layer: metrics.from_prometheus(answer, layer, names) for layer, names in members.items()}
-    return found, [f"no metrics: {problem}; nothing is stopped for want of load"] if problem else []
+    if not source:
+        return {}, [f"{', '.join(loads)}: lives by load, but nobody measures it; mend: add the layer monitor to stack.yml"]
+    members = {layer: [one.name for one in stack.layer(layer) if one.type == "always" or one.name in online] for layer in loads}
+    if source == "cloudwatch":
+        ids = {name: one["id"] for name, one in machines.result().items()}
+        found, problem = metrics_cloudwatch.ask(stack.region, stack.name, members, ids, watched(loads.values()), instant(given.get("now") or ""))
+    else:
+        answer, problem = metrics.ask(given["metrics_url"])
+        found = {layer: metrics.from_prometheus(answer, layer, names) for layer, names in members.items()}
+    if problem and all(sample == Sample() for sample in found.values()):
+        problem = f"no metrics: {problem}; nothing is stopped for want of load"
+    return found, [problem] if problem else []
+
+
+def metrics_source(stack: Stack, given: Mapping[str, Any]) -> str:
+    """Who is asked for the metrics: as it was said, or else the monitor's Prometheus, or else, on EC2, CloudWatch; empty for nobody."""
+    source = str(given.get("metrics_source") or "")
+    if source == "cloudwatch" and stack.provider != "ec2":
+        raise UnseenError(
+            f"metrics_source: found cloudwatch with provider {stack.provider}, expected prometheus; mend: remove it, CloudWatch knows EC2's hosts")
+    return source or ("prometheus" if given["metrics_url"] else "cloudwatch" if stack.provider == "ec2" else "")
+
+
+def watched(loads: Iterable[LoadSettings]) -> frozenset[str]:
+    """The metrics that have a threshold somewhere."""
+    return frozenset(name for one in loads for way in (one.up, one.down) for name in METRICS if getattr(way, name) is not None)
 
 
 def _published(stack: Stack, url: str, kept: Path) -> tuple[dict[str, list[Window]], list[str]]:

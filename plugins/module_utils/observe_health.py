@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from . import haproxy, podman
+from . import haproxy
 from .healing import Sight
-from .observe import containers, fetch
+from .observe import fetch, is_on, machines_of
 from .stackfile import Stack
 
 PATIENCE = 2.0  # seconds for each answer: nobody waits for this look, and who is slow is not dead
@@ -45,10 +45,10 @@ def look(stack: Stack, given: Mapping[str, Any]) -> tuple[dict[str, Sight], list
 
 
 def _machines(stack: Stack, conf: str) -> dict[str, str]:
-    if stack.provider != "podman":
+    if stack.provider == "static":
         return {one.name: "on" for one in stack.instances}  # nobody can tell; a machine that is off shows by its services
-    found = containers(stack, conf)
-    return {one.name: "absent" if one.name not in found else "on" if podman.alive(found[one.name]) else "off" for one in stack.instances}
+    found = machines_of(stack, conf)
+    return {one.name: "absent" if one.name not in found else "on" if is_on(stack, found[one.name]) else "off" for one in stack.instances}
 
 
 def _servers(address: str, port: int) -> tuple[Pools, str]:

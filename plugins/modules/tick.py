@@ -15,9 +15,17 @@ version_added: "0.2.0"
 extends_documentation_fragment: [trust.stack.deciding]
 options:
   metrics_url:
-    description: Where Prometheus answers; needed by layers that live by load.
+    description: Where Prometheus answers; needed by layers that live by load, unless O(metrics_source=cloudwatch).
     type: str
     default: ""
+  metrics_source:
+    description:
+      - Who is asked for the metrics. By default the monitor's Prometheus when O(metrics_url) says where it is, otherwise, with provider C(ec2), CloudWatch.
+      - CloudWatch knows what the monitor publishes there (role C(cloudwatch_publisher)); of an instance of which it publishes no CPU, EC2's own measure
+        counts. A value that ended more than three minutes ago is missing. Its region is that of the stack file.
+      - For a control node that cannot reach the monitor, as one outside of the VPC.
+    type: str
+    choices: [prometheus, cloudwatch]
   events_url:
     description: Where the app publishes its coming on-sales; needed by layers with C(on_sales).
     type: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -162,6 +162,12 @@ def test_machines_of_your_own_are_restarted_by_a_person() -> None:
     found = control.look(60, app_b_1=DOWN)
     assert done(found) == []
     assert "alert: app-b-1" in found.notes[0] and "restart its machine" in found.notes[0]
+
+
+def test_machines_of_ec2_are_restarted() -> None:
+    control = Control(replace(STACK, provider="ec2"))
+    assert done(control.look(app_b_1=DOWN)) == ["services app-b-1"]
+    assert done(control.look(60, app_b_1=DOWN)) == ["machine app-b-1"]
 
 
 def test_three_heals_within_an_hour_and_then_an_alert() -> None:
