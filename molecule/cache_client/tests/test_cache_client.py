@@ -3,6 +3,7 @@ import json
 testinfra_hosts = ["ansible://app"]
 
 FILE = "/etc/boxoffice-standin/endpoints.json"
+MANAGED = "/etc/boxoffice-standin/managed.json"
 
 
 def test_the_app_finds_its_caches(host):
@@ -14,6 +15,17 @@ def test_the_app_finds_its_caches(host):
         },
         "memcached": ["10.1.2.6:11211", "10.1.2.7:11211"],
     }
+
+
+def test_managed_caches_are_one_address_each(host):
+    assert json.loads(host.file(MANAGED).content_string) == {
+        "redis": {"url": "rediss://:only%2Fin-this-test@primary.example.org:6379/0", "ca_file": "/etc/boxoffice-standin/ca.pem"},
+        "memcached_discovery": "configuration.example.org:11211",
+    }
+
+
+def test_what_contradicts_itself_is_not_written(host):
+    assert not host.file("/etc/boxoffice-standin/refused.json").exists
 
 
 def test_the_password_is_not_for_everybody(host):

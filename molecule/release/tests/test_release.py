@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 testinfra_hosts = ["ansible://app"]
 
@@ -51,6 +52,13 @@ def test_secrets_are_for_the_app_only(host):
     assert host.file("/etc/boxoffice").mode == 0o750
     assert host.run("runuser -u nobody -- cat /etc/boxoffice/env").rc != 0
     assert host.run("runuser -u boxoffice -- cat /etc/boxoffice/env").rc == 0
+
+
+def test_the_databases_ca_is_there_for_the_app(host):
+    file = host.file("/etc/boxoffice/database-ca.pem")
+    assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
+    assert file.content_string == (Path(__file__).parents[1] / "files/database-ca.pem").read_text()
+    assert host.run("runuser -u boxoffice -- cat /etc/boxoffice/database-ca.pem").rc == 0
 
 
 def test_services_get_every_value_as_it_was_written(host):
