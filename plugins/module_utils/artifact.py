@@ -175,6 +175,34 @@ def pack(wheels: list[Path], about: dict[str, str], target: Path) -> None:
         half.unlink(missing_ok=True)
 
 
+def verify(path: Path, digest: str) -> None:
+    """ArtifactError unless this file is the artifact of that release, whole: its manifest names it, and each of its wheels is there as it was built."""
+    try:
+        if path.stat().st_size % tarfile.RECORDSIZE:
+            raise EOFError(f"{path.stat().st_size} bytes")
+        with tarfile.open(path) as tar:
+            members = {entry.name: entry for entry in tar.getmembers()}
+            manifest = json.loads(_content(tar, members["manifest.json"]))
+            if manifest["digest"] != digest:
+                raise ArtifactError(f"{path}: found release {manifest['digest']}, expected {digest}.")
+            for wheel in manifest["wheels"]:
+                content = _content(tar, members[f"wheels/{wheel['name']}"])
+                if hashlib.sha256(content).hexdigest() != wheel["sha256"]:
+                    raise ArtifactError(f"{path}: {wheel['name']} is not what the manifest says.")
+            if more := members.keys() - {"manifest.json", *(f"wheels/{wheel['name']}" for wheel in manifest["wheels"])}:
+                raise ArtifactError(f"{path}: found {', '.join(sorted(more))}, which the manifest does not name.")
+    except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: this is no whole artifact ({error!r}).") from error
+
+
+def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(entry)
+    content = file.read() if file else b""
+    if len(content) != entry.size:
+        raise EOFError(entry.name)
+    return content
+
+
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mtime, entry.mode = len(content), EPOCH, 0o644

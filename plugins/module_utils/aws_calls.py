@@ -41,6 +41,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
         ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403"),
         (DENIED, "allow it in the policy of the control node's user or role")),
 }  # fmt: skip
+MEANINGS["NoSuchBucket"] = ("there is no such bucket", "correct its name, or make it")
 NO_CREDENTIALS = ("there are no credentials", "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the control node an instance profile")
 NO_ROUTE = ("AWS does not answer", "look at this machine's way to the internet, at its proxy, and at AWS_ENDPOINT_URL if it is set")
 NO_REGION = ("no region is known", "write region: into the stack file, or set AWS_REGION")
@@ -55,17 +56,18 @@ class AwsError(Exception):
         super().__init__(f"{asked}: {self.means} ({code}{f': {said}' if said and said != code else ''}); mend: {self.mend}")
 
 
-def client(service: str, region: str = "") -> Any:
-    """A client of the service; the same one for the same place. AwsError when there can be none."""
+def client(service: str, region: str = "", patience: float = 0) -> Any:
+    """A client of the service; the same one for the same place. `patience`: seconds for an answer, if more than READ. AwsError when there can be none."""
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
-    key = (service, region, *(os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_PROFILE")))
+    named = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+    key = (service, region, str(patience), *(os.environ.get(name, "") for name in named))
     with _lock:
         if key not in _clients:
             with explained(service):
                 import boto3
                 from botocore.config import Config
 
-                config = Config(connect_timeout=CONNECT, read_timeout=READ, retries={"total_max_attempts": ATTEMPTS, "mode": "standard"})
+                config = Config(connect_timeout=CONNECT, read_timeout=patience or READ, retries={"total_max_attempts": ATTEMPTS, "mode": "standard"})
                 _clients[key] = boto3.session.Session().client(service, region_name=region or None, config=config)
         return _clients[key]
 

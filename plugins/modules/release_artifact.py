@@ -13,6 +13,8 @@ description:
   - Makes one tar of the wheel of the app, the wheels of its lock C(requirements.txt), those of its extras, and a manifest.
   - The digest names the sources (C(src), C(pyproject.toml), the locks), the Python and the machine. When the cache
     holds an artifact of that digest, nothing is built.
+  - With O(bucket), an artifact that the cache lacks is fetched from S3, if that has it, instead of built; and one that S3 lacks is uploaded, once.
+    Region, credentials and endpoint come from the environment.
   - Runs on the control node, under a Python that has pip and the build back end of the app.
 author: Trust Stack
 options:
@@ -25,7 +27,7 @@ options:
     type: path
     required: true
   digest:
-    description: Take this artifact from the cache, as built earlier; empty takes what O(source) holds now.
+    description: Take this artifact from the cache, or from O(bucket), as built earlier; empty takes what O(source) holds now.
     type: str
     default: ""
   extras:
@@ -33,6 +35,16 @@ options:
     type: list
     elements: str
     default: []
+  bucket:
+    description:
+      - Bucket of S3 that keeps the artifacts for control nodes whose cache lacks them; empty for none.
+      - What comes from there is taken only when it is whole and is the release that was asked for. Who may write there may deploy.
+    type: str
+    default: ""
+  bucket_prefix:
+    description: What the keys there begin with; the digest and C(.tar) follow.
+    type: str
+    default: releases/
   python_version:
     description: The Python of the instances.
     type: str
@@ -44,7 +56,7 @@ options:
     default: x86_64
 attributes:
   check_mode:
-    description: Tells whether it would build.
+    description: Tells whether it would build, fetch or upload.
     support: full
 """
 
@@ -67,8 +79,16 @@ path:
   type: str
   returned: always
 size:
-  description: Bytes of the artifact; 0 when it is not built yet (check mode).
+  description: Bytes of the artifact; 0 when it is not there yet (check mode).
   type: int
+  returned: always
+fetched:
+  description: Whether it came, or in check mode would come, from the bucket.
+  type: bool
+  returned: always
+uploaded:
+  description: Whether it was, or in check mode would be, uploaded to the bucket.
+  type: bool
   returned: always
 """
 
@@ -81,6 +101,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.trust.stack.plugins.module_utils import artifact
 from ansible_collections.trust.stack.plugins.module_utils.artifact import ArtifactError
+from ansible_collections.trust.stack.plugins.module_utils.aws_calls import AwsError
+from ansible_collections.trust.stack.plugins.module_utils.release_bucket import Bucket
 
 
 class Builder:
@@ -168,21 +190,38 @@ def _mend(said: str, source: Path) -> str:
 
 
 def run(module: AnsibleModule) -> dict:
-    source, cache = Path(module.params["source"]), Path(module.params["cache"])
-    pinned = module.params["digest"]
-    target = (module.params["python_version"], module.params["machine"])
-    digest = pinned or artifact.source_digest(source, *target, module.params["extras"])
+    given = module.params
+    source, cache, pinned = Path(given["source"]), Path(given["cache"]), given["digest"]
+    digest = pinned or artifact.source_digest(source, given["python_version"], given["machine"], given["extras"])
     path = cache / f"{digest}.tar"
-    built = path.exists()
-    if pinned and not built:
+    bucket = Bucket(given["bucket"], given["bucket_prefix"]) if given["bucket"] else None
+    cached = path.exists()
+    kept = bucket is not None and not cached and bucket.holds(digest)
+    if pinned and not cached and not kept:
+        also = f", nor is it at {bucket.address(digest)}" if bucket else ""
         raise ArtifactError(
-            f"{path}: not found; release {digest} was built on another machine, or removed. "
+            f"{path}: not found{also}; release {digest} was built on another machine, or removed. "
             "Mend: copy it here, or deploy a release anew."
         )
-    if not built and not module.check_mode:
-        Builder(module).build(digest, path)
+    if not cached and not module.check_mode:
+        if bucket and kept:
+            bucket.fetch(digest, path)
+        else:
+            Builder(module).build(digest, path)
+    uploaded = bucket is not None and not kept and upload(module, bucket, digest, path, careful=bool(pinned))
     size = path.stat().st_size if path.exists() else 0
-    return {"changed": not built, "digest": digest, "path": os.path.abspath(path), "size": size}
+    return {"changed": not cached or uploaded, "digest": digest, "path": os.path.abspath(path), "size": size, "fetched": kept, "uploaded": uploaded}
+
+
+def upload(module: AnsibleModule, bucket: Bucket, digest: str, path: Path, careful: bool) -> bool:
+    """Whether it was (or would be) uploaded. `careful`: an instance that starts with a release of the cache must not fail because of S3."""
+    try:
+        return not bucket.holds(digest) if module.check_mode else bucket.keep(digest, path)
+    except AwsError as error:
+        if not careful:
+            raise
+        module.warn(f"release {digest} is in the cache, but it is not known whether other control nodes can have it: {error}")
+        return False
 
 
 def main() -> None:
@@ -192,6 +231,8 @@ def main() -> None:
             "cache": {"type": "path", "required": True},
             "digest": {"type": "str", "default": ""},
             "extras": {"type": "list", "elements": "str", "default": []},
+            "bucket": {"type": "str", "default": ""},
+            "bucket_prefix": {"type": "str", "default": "releases/"},
             "python_version": {"type": "str", "default": "3.13"},
             "machine": {"type": "str", "choices": ["x86_64", "aarch64"], "default": "x86_64"},
         },
@@ -199,7 +240,7 @@ def main() -> None:
     )
     try:
         result = run(module)
-    except (ArtifactError, OSError) as error:
+    except (ArtifactError, AwsError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 
