@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """AWS as a process: moto's server with the gaps filled that matter to this stack, and with faults on demand.
 
-usage: server.py -p PORT          answers on 127.0.0.1 only; everything is kept in memory
+usage: server.py [-H ADDRESS] -p PORT          answers on 127.0.0.1 if nothing else is said; everything is kept in memory
 
 POST /_fault with a list of {"match": part of a request, "times": how often, "status": 400, "code": "RequestLimitExceeded", "delay": seconds}:
 requests that match are answered with that error in their own protocol, or late. What is searched is method, path, X-Amz-Target and body, such as

@@ -21,18 +21,21 @@ REGION = "eu-west-1"
 class Aws:
     """A context manager: the server lives as long as the block."""
 
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
+
     def __enter__(self) -> Aws:
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((self.host, 0))
             port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://{self.host}:{port}"
         self.environment = {
             "AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
             # Ansible hides credentials wherever their letters stand in its output: they must be like nothing else.
             "AWS_ACCESS_KEY_ID": "AKIAFAKESTACK01", "AWS_SECRET_ACCESS_KEY": "not-a-secret-at-all-01",
         }  # fmt: skip
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        command = [sys.executable, str(ROOT / "tests/aws/server.py"), "-p", str(port)]
+        command = [sys.executable, str(ROOT / "tests/aws/server.py"), "-H", self.host, "-p", str(port)]
         self.server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
         while True:

@@ -1,0 +1,110 @@
+"""The whole stack with provider ec2: moto keeps AWS' books, containers are its machines. Made once, by the playbooks, as a founder runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import services
+from machines import BUILD, CIDR, GATEWAY, IMAGE, NETWORK, SERVICES, Machines, Podman
+from support.aws import ROOT, Aws
+
+NAMES = [  # as moto names them
+    "shop-database.aaaaaaaaaa.eu-west-1.rds.amazonaws.com", "master.shop-redis.abc123.euw1.cache.amazonaws.com",
+    "shop-memcached.abc123.cfg.euw1.cache.amazonaws.com"]  # fmt: skip
+
+
+class Site:
+    def __init__(self, folder: Path, aws: Aws, podman: Podman, machines: Machines) -> None:
+        self.folder, self.aws, self.podman, self.machines = folder, aws, podman, machines
+
+    def run(self, book: str, *words: str, check: bool = True) -> str:
+        command = ["ansible-playbook", "-i", str(self.folder / "stack.yml"), str(ROOT / f"playbooks/{book}.yml"), *words]
+        environment = os.environ | self.aws.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "trust.stack.phases"}
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, check=False)
+        print(f"{book}.yml {' '.join(words)}: {time.monotonic() - began:.0f} s, {done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ''}")
+        assert not check or done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}\n{self.machines.problem}"
+        return done.stdout + done.stderr
+
+    @property
+    def made(self) -> dict[str, Any]:
+        return json.loads((self.folder / ".state/aws.json").read_text(encoding="utf-8"))
+
+    def id(self, name: str) -> str:
+        return self.made["instances"][name]["id"]
+
+    def state(self, name: str) -> str:
+        found = self.aws.client("ec2").describe_instances(InstanceIds=[self.id(name)])["Reservations"]
+        return found[0]["Instances"][0]["State"]["Name"]
+
+    def inside(self, name: str, command: str, check: bool = True) -> str:
+        return self.podman("exec", self.id(name), "sh", "-c", command, check=check)
+
+    def secrets(self) -> dict[str, str]:
+        state = self.folder / ".state"
+        words = ["ansible-vault", "view", "--vault-password-file", str(state / "vault-password"), str(state / "secrets.yml")]
+        shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return dict(line.split(": ") for line in shown.splitlines() if ": " in line)
+
+    def servers(self, balancer: str = "lb-a-1") -> dict[str, str]:
+        """Each app server as the balancer sees it, by its page at the public address."""
+        address = self.made["instances"][balancer]["public"]
+        page = urllib.request.urlopen(f"http://{address}:8404/;csv", timeout=5).read().decode()
+        rows = [line.split(",") for line in page.splitlines()]
+        status = rows[0].index("status")
+        return {row[1]: row[status] for row in rows[1:] if row[0] == "app" and row[1] != "BACKEND"}
+
+    def mails(self) -> list[dict[str, Any]]:
+        data = json.loads(urllib.request.urlopen(f"{self.aws.url}/moto-api/data.json", timeout=10).read())
+        return [*data.get("ses", {}).get("Message", []), *data.get("ses", {}).get("RawMessage", [])]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("aws-site")
+    words = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", "-e", f"folder={folder}"]
+    subprocess.run([*words, str(Path(__file__).with_name("prepare.yml"))], check=True, cwd=ROOT, capture_output=True)
+    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    podman = Podman(machine["containers_conf"])
+    clear(podman)
+    podman("build", "--tag", IMAGE, "--file", "-", ".", given=BUILD.format(base=machine["image"]), timeout=600)
+    podman("network", "create", "--label", NETWORK, "--subnet", CIDR, "--gateway", GATEWAY, NETWORK)
+    services.certificates(folder, NAMES)
+    services.start(podman, IMAGE)
+    (folder / ".state").mkdir(mode=0o700)
+    (folder / ".state/machine.json").write_text(json.dumps({"mount_namespaces": machine["mount_namespaces"]}), encoding="utf-8")
+    (folder / "stack.yml").write_text(Path(__file__).with_name("stack.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "rds-ca.pem").write_bytes((folder / "ca.pem").read_bytes())
+    with Aws(GATEWAY) as aws:
+        aws.client("sesv2").create_email_identity(EmailIdentity="tickets@example.com")
+        machines = Machines(podman, aws.client("ec2"), dict.fromkeys(NAMES, SERVICES), folder / "ca.pem")
+        machines.start()
+        one = Site(folder, aws, podman, machines)
+        one.run("provision")
+        assert {one.made[what]["host"] for what in ("database", "redis", "memcached")} == set(NAMES)
+        secrets = one.secrets()
+        services.serve(podman, folder, secrets["boxoffice_database"], secrets["redis"])
+        yield one
+        machines.end()
+    clear(podman)
+
+
+def clear(podman: Podman) -> None:
+    found = podman("ps", "--all", "--quiet", "--filter", f"label={NETWORK}").split()
+    if found:
+        podman("rm", "--force", "--time", "0", *found)
+    podman("network", "rm", "--force", NETWORK, check=False)
+
+
+def changed(said: str) -> int:
+    return int(re.findall(r"changed=(\d+)", said)[-1])
