@@ -18,10 +18,11 @@ delete = models.ElastiCacheBackend.delete_replication_group
 
 
 def made(self: Any, **named: Any) -> Any:
-    """AWS gives every group an address to read from. moto: none."""
+    """AWS gives every group an address to read from, in its own region. moto: none, and always another region."""
     group = make(self, **named)
     for nodes in group.node_groups:
-        nodes["reader_endpoint"] = {"address": f"replica.{group.replication_group_id}.abc123.euw1.cache.amazonaws.com", "port": group.port}
+        for kind, role in (("primary", "master"), ("reader", "replica")):
+            nodes[f"{kind}_endpoint"] = {"address": f"{role}.{group.replication_group_id}.abc123.euw1.cache.amazonaws.com", "port": group.port}
     return group
 
 
