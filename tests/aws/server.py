@@ -21,6 +21,7 @@ from typing import Any
 os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json")))
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+import moto_budgets
 import moto_elasticache
 import moto_memcached
 import moto_rds
@@ -32,6 +33,7 @@ from moto.server import main
 # AWS: tags of these are of the types natgateway and elastic-ip. moto: nat-gateway and vpc-elastic-ip, so that every second run changes them.
 EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
 
+moto_budgets.fill()
 moto_elasticache.fill()
 moto_memcached.fill()
 moto_rds.fill()
