@@ -167,7 +167,7 @@ class InventoryModule(BaseInventoryPlugin):
         for layer, said in (data.get("layers") or {}).items():
             if isinstance(said, dict):
                 self._set(layer, said.get("variables") or {})
-        for one in stack.instances:
+        for one in stackvars.instances(stack, state):
             self.inventory.add_host(one.name)
             self._set(one.name, stackvars.host_vars(one, where))
             for group in stackvars.groups_of(one, state):
@@ -214,15 +214,16 @@ def _state(folder: Path) -> stackvars.State:
         raise _broken(folder / "network.json", str(error)) from None
     known = {name: address for name, address in _json(folder / "addresses.json").items() if isinstance(address, str)}
     online = frozenset(_json(folder / "online.json"))
-    made = _made(folder / "aws.json")
-    return stackvars.State(folder, net, known, _json(folder / "machine.json"), online, _json(folder / "release.json"), made)
+    made = _made(folder / "aws.json", "id", "address")
+    grown = _made(folder / "asg.json", "id", "address", "layer", "zone", "state").get("instances", {})
+    return stackvars.State(folder, net, known, _json(folder / "machine.json"), online, _json(folder / "release.json"), made, grown)
 
 
-def _made(path: Path) -> dict[str, Any]:
+def _made(path: Path, *keys: str) -> dict[str, Any]:
     made = _json(path)
     instances = made.get("instances", {})
-    if not isinstance(instances, dict) or any(not isinstance(one, dict) or not {"id", "address"} <= one.keys() for one in instances.values()):
-        raise _broken(path, "instances: it does not say id and address of each")
+    if not isinstance(instances, dict) or any(not isinstance(one, dict) or not set(keys) <= one.keys() for one in instances.values()):
+        raise _broken(path, f"instances: it does not say {', '.join(keys[:-1])} and {keys[-1]} of each")
     return made
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from .addresses import Network, allocate
+from .asg_waiting import COMING
 from .stackfile import LAYERS, TYPES, Instance, Stack
 from .stackfile_rules import MOVING, OFFLINE, TYPE_GROUPS, UNSANDBOXED
+
+GROWN = "asg"  # the type of those that an Auto Scaling group makes; no file can say it
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class State:
     online: frozenset[str] = frozenset()  # the time- and load-based instances that were started, see start.yml
     release: Mapping[str, Any] = field(default_factory=dict)  # what runs and what ran before it, see deploy.yml
     made: Mapping[str, Any] = field(default_factory=dict)  # on AWS, what provision.yml made there
+    grown: Mapping[str, Any] = field(default_factory=dict)  # on AWS, the machines of Auto Scaling groups, see asg.yml
 
     def is_online(self, one: Instance) -> bool:
+        if one.type == GROWN:
+            return bool(self.grown[one.name]["state"] != COMING)
         return one.type == "always" or one.name in self.online
 
 
@@ -41,8 +47,15 @@ def groups(stack: Stack) -> list[str]:
 
 
 def groups_of(one: Instance, state: State) -> list[str]:
-    found = [one.layer, zone_group(one.zone), TYPE_GROUPS[one.type], *([] if state.is_online(one) else [OFFLINE])]
+    kind = [TYPE_GROUPS[one.type]] if one.type in TYPE_GROUPS else []
+    found = [one.layer, zone_group(one.zone), *kind, *([] if state.is_online(one) else [OFFLINE])]
     return found if state.machine.get("mount_namespaces", True) else [*found, UNSANDBOXED]
+
+
+def instances(stack: Stack, state: State) -> list[Instance]:
+    """Those of the file, and those that the groups of its layers have made."""
+    grown = [Instance(name, one["layer"], one["zone"], GROWN) for name, one in state.grown.items()]
+    return [*stack.instances, *(one for one in grown if one.layer in stack.groups and one.zone in stack.zones)]
 
 
 def addresses(stack: Stack, state: State) -> dict[str, str]:
@@ -50,8 +63,8 @@ def addresses(stack: Stack, state: State) -> dict[str, str]:
     if stack.provider == "static":
         return {one.name: one.host for one in stack.instances}
     if stack.provider == "ec2":
-        made = state.made.get("instances") or {}
-        return {one.name: made[one.name]["address"] for one in stack.instances if one.name in made}
+        made = {**(state.made.get("instances") or {}), **state.grown}
+        return {one.name: made[one.name]["address"] for one in instances(stack, state) if one.name in made}
     if state.network is None:
         return {}
     return allocate(state.network, [one.name for one in stack.instances], state.addresses)
@@ -60,7 +73,7 @@ def addresses(stack: Stack, state: State) -> dict[str, str]:
 def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str]) -> dict[str, Any]:
     """The variables of group `all`."""
     network = state.network
-    made = state.made.get("instances") or {}
+    made = {**(state.made.get("instances") or {}), **state.grown}
     return {
         "stack_name": stack.name,
         "stack_provider": stack.provider,
@@ -87,7 +100,7 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
                 "online": state.is_online(one),
             }
             | ({"id": made[one.name]["id"]} if one.name in made else {})
-            for one in stack.instances
+            for one in instances(stack, state)
         ],
         # Visitors and tasks that wait are answered at the next tick: these stacks look more often.
         "stack_scales_by_demand": any(one.enable and {one.up.queue, one.up.backlog} != {None} for one in stack.loads.values()),

@@ -50,27 +50,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trust.stack.plugins.module_utils import asg, stackfile, statefiles
+from ansible_collections.trust.stack.plugins.module_utils import asg, observe, stackfile, statefiles
 from ansible_collections.trust.stack.plugins.module_utils.stackfile_nodes import StackFileError
 from ansible_collections.trust.stack.plugins.module_utils.ticking import leads_of
-
-
-def moment(text: str) -> datetime:
-    if not text:
-        return datetime.now(UTC)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.utcoffset() is None:
-        raise asg.AsgError(f"now: found {text!r}, expected a time with its zone; mend: write for example 2027-03-12T09:00:00Z")
-    return at.astimezone(UTC)
 
 
 def planned(params: dict[str, Any]) -> dict[str, Any]:
     file, folder = Path(params["stack_file"]), Path(params["state_dir"])
     stack = stackfile.parse(file.read_text(encoding="utf-8-sig"), str(file))
-    now = moment(params["now"])
+    now = observe.instant(params["now"]) or datetime.now(UTC)
     leads = leads_of({layer: group.schedule for layer, group in stack.groups.items()}, folder)
     found = {}
     for layer, group in stack.groups.items():
@@ -96,7 +84,7 @@ def main() -> None:
     )
     try:
         groups = planned(module.params)
-    except (asg.AsgError, StackFileError, statefiles.StateError, OSError, UnicodeDecodeError) as exc:
+    except (asg.AsgError, observe.UnseenError, StackFileError, statefiles.StateError, OSError, UnicodeDecodeError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, groups=groups)
 

@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.trust.stack.plugins.module_utils import stackvars
 from ansible_collections.trust.stack.plugins.module_utils.addresses import network
 from ansible_collections.trust.stack.plugins.module_utils.stackfile import INSTANCE_KEYS, LAYERS, STACK_KEYS, parse
+from test_stackfile_asg import ASG
 from test_stackfile_ec2 import AWS
 
 ROOT = Path(__file__).parents[2]
@@ -296,6 +297,38 @@ def test_a_control_node_in_the_same_network_needs_no_jump(stack: Path) -> None:
     assert "ProxyCommand" not in listed(stack)["_meta"]["hostvars"]["app-a-1"]["ansible_ssh_common_args"]
     (stack / "stack.yml").write_text(AWS, encoding="utf-8")
     assert "admin@192.0.2.1" in listed(stack)["_meta"]["hostvars"]["app-a-1"]["ansible_ssh_common_args"]
+
+
+GROWN = {"instances": {
+    "app-i-0c": {"id": "i-0c", "address": "10.20.100.9", "layer": "app", "zone": "b", "state": "serving"},
+    "app-i-0d": {"id": "i-0d", "address": "10.20.101.9", "layer": "app", "zone": "a", "state": "coming"},
+    "worker-i-0e": {"id": "i-0e", "address": "10.20.101.8", "layer": "worker", "zone": "a", "state": "serving"},  # no longer such a layer
+}}  # fmt: skip
+
+
+def test_the_machines_of_a_group_are_hosts_that_serve_or_are_still_to_come(stack: Path) -> None:
+    (stack / "stack.yml").write_text(ASG, encoding="utf-8")
+    (stack / ".state/aws.json").write_text(json.dumps(MADE), encoding="utf-8")
+    (stack / ".state/asg.json").write_text(json.dumps(GROWN), encoding="utf-8")
+    found = listed(stack)
+    assert found["app"]["hosts"] == ["app-a-1", "app-b-1", "app-i-0c", "app-i-0d"]
+    assert found["offline"]["hosts"] == ["app-i-0d"]
+    assert "app-i-0c" in found["zone_b"]["hosts"]
+    host = found["_meta"]["hostvars"]["app-i-0c"]
+    assert {key: host[key] for key in ("ansible_host", "ansible_user", "instance_type", "layer", "zone")} == {
+        "ansible_host": "10.20.100.9", "ansible_user": "admin", "instance_type": "asg", "layer": "app", "zone": "b"}  # fmt: skip
+    known = {one["name"]: one for one in host["stack_instances"]}
+    assert known["app-i-0c"] == {
+        "name": "app-i-0c", "layer": "app", "zone": "b", "type": "asg", "address": "10.20.100.9", "online": True, "id": "i-0c"}  # fmt: skip
+    assert (known["app-i-0d"]["online"], "worker-i-0e" in known) == (False, False)
+
+
+def test_what_a_group_has_made_must_be_whole(stack: Path) -> None:
+    (stack / "stack.yml").write_text(ASG, encoding="utf-8")
+    (stack / ".state/asg.json").write_text('{"instances": {"app-i-0c": {"id": "i-0c", "address": "10.20.100.9"}}}', encoding="utf-8")
+    ran = ansible(stack, "inventory", "-i", "stack.yml", "--list")
+    assert ran.returncode == 4
+    assert "asg.json" in ran.stderr and "layer, zone and state" in ran.stderr
 
 
 def test_what_was_made_on_aws_must_say_id_and_address(stack: Path) -> None:
