@@ -15,7 +15,7 @@ def wrapped(code: int, kind: type[Exception] = pymysql.err.OperationalError) -> 
     return OperationalError("SELECT 1", {}, kind(code, "…"))
 
 
-@pytest.mark.parametrize("code", [1213, 1205, 1047, 1290, 2006, 2013])
+@pytest.mark.parametrize("code", [1213, 1205, 1047, 1290, 1836, 2006, 2013, 4031])
 def test_worth_another_try(code: int) -> None:
     assert db.is_retryable(wrapped(code))
     assert db.is_retryable(pymysql.err.OperationalError(code, "…"))
@@ -28,9 +28,10 @@ def test_not_worth_another_try(code: int) -> None:
     assert not db.is_unavailable(wrapped(code))
 
 
-def test_no_connection_is_not_tried_again_at_once() -> None:
-    assert not db.is_retryable(wrapped(2003))
-    assert db.is_unavailable(wrapped(2003))
+@pytest.mark.parametrize("code", [1040, 1045, 2003, 2026, 3159])
+def test_no_connection_is_not_tried_again_at_once(code: int) -> None:
+    assert not db.is_retryable(wrapped(code))
+    assert db.is_unavailable(wrapped(code))
 
 
 def test_an_error_number_of_something_else_means_nothing() -> None:
