@@ -109,6 +109,7 @@ def stack_vars(stack: Stack, file: Path, state: State, where: Mapping[str, str])
         "stack_region": stack.region,
         "stack_boxes": {layer: dict(box) for layer, box in stack.boxes.items()},
         "stack_made": dict(state.made),
+        "stack_scaling_groups": sorted(stack.groups),
         "stack_mount_namespaces": bool(state.machine.get("mount_namespaces", True)),
         "stack_containers_conf": str(state.machine.get("containers_conf") or ""),
     }

@@ -33,8 +33,9 @@ MAY: dict[str, dict[str, set[str]]] = {
     "app": EXPORTS,
     "worker": EXPORTS | only(
         "ses:SendEmail ses:SendRawEmail", f"arn:aws:ses:{HERE}:identity/tickets.example.com", f"arn:aws:ses:{HERE}:configuration-set/shop-mail"),
-    "monitor": only("cloudwatch:PutMetricData", EVERYTHING),
-    "control": only("ec2:DescribeInstances ec2:DescribeInstanceStatus", EVERYTHING)
+    "monitor": only("cloudwatch:PutMetricData", EVERYTHING) | only("sns:Publish", f"arn:aws:sns:{HERE}:shop-alarms"),
+    "control": only("ec2:DescribeInstances ec2:DescribeInstanceStatus autoscaling:DescribeAutoScalingGroups", EVERYTHING)
+    | only("autoscaling:CompleteLifecycleAction autoscaling:RecordLifecycleActionHeartbeat", f"arn:aws:autoscaling:{HERE}:autoScalingGroup:*:autoScalingGroupName/shop-*")
     | only("cloudwatch:GetMetricData cloudwatch:GetMetricStatistics cloudwatch:ListMetrics", EVERYTHING)
     | only("ec2:StartInstances ec2:StopInstances", f"arn:aws:ec2:{HERE}:instance/*")
     | only("s3:GetObject s3:PutObject", f"{BUCKET}/releases/*")
@@ -44,6 +45,8 @@ MAY: dict[str, dict[str, set[str]]] = {
 # What the resources leave open is closed by a condition.
 ONLY_IF = {
     "cloudwatch:PutMetricData": {"StringEquals": {"cloudwatch:namespace": "TrustStack"}},
+    "autoscaling:CompleteLifecycleAction": {"StringEquals": {"aws:ResourceTag/stack": "shop"}},
+    "autoscaling:RecordLifecycleActionHeartbeat": {"StringEquals": {"aws:ResourceTag/stack": "shop"}},
     "ec2:StartInstances": {"StringEquals": {"aws:ResourceTag/stack": "shop"}},
     "ec2:StopInstances": {"StringEquals": {"aws:ResourceTag/stack": "shop"}},
     "s3:ListBucket": {"StringLike": {"s3:prefix": "releases/*"}},
