@@ -35,7 +35,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "ses:SendEmail ses:SendRawEmail", f"arn:aws:ses:{HERE}:identity/tickets.example.com", f"arn:aws:ses:{HERE}:configuration-set/shop-mail"),
     "monitor": only("cloudwatch:PutMetricData", EVERYTHING) | only("sns:Publish", f"arn:aws:sns:{HERE}:shop-alarms"),
     "control": only("ec2:DescribeInstances ec2:DescribeInstanceStatus autoscaling:DescribeAutoScalingGroups", EVERYTHING)
-    | only("autoscaling:CompleteLifecycleAction autoscaling:RecordLifecycleActionHeartbeat", f"arn:aws:autoscaling:{HERE}:autoScalingGroup:*:autoScalingGroupName/shop-*")
+    | only("autoscaling:CompleteLifecycleAction autoscaling:RecordLifecycleActionHeartbeat",
+           f"arn:aws:autoscaling:{HERE}:autoScalingGroup:*:autoScalingGroupName/shop-*")
     | only("cloudwatch:GetMetricData cloudwatch:GetMetricStatistics cloudwatch:ListMetrics", EVERYTHING)
     | only("ec2:StartInstances ec2:StopInstances", f"arn:aws:ec2:{HERE}:instance/*")
     | only("s3:GetObject s3:PutObject", f"{BUCKET}/releases/*")

@@ -10,14 +10,14 @@ from machines import NETWORK, SERVICES, Podman
 NAME = "trust-aws-services"
 ENDPOINT = '''
 import socketserver
-BODY = b"1\\n" + b" ".join(b"%(host)s|%(host)s|" + port for port in (b"11212", b"11213")) + b"\\n"
+BODY = b"1\\n" + b" ".join(b"HOST|HOST|" + port for port in (b"11212", b"11213")) + b"\\n"
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
         while self.rfile.readline().strip() == b"config get cluster":
             self.wfile.write(b"CONFIG cluster 0 " + str(len(BODY)).encode() + b"\\r\\n" + BODY + b"\\r\\nEND\\r\\n")
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer(("0.0.0.0", 11211), Handler).serve_forever()
-''' % {"host": SERVICES}
+'''.replace("HOST", SERVICES)
 SCRIPT = """\
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -46,7 +46,8 @@ def certificates(folder: Path, names: list[str]) -> None:
     run(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2")
     run(folder, "req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=services")
     (folder / "names").write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names) + "\n", encoding="utf-8")
-    run(folder, "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-out", "server.pem", "-days", "2")
+    signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2"]
+    run(folder, "x509", "-req", "-in", "server.csr", *signed, "-out", "server.pem")
 
 
 def run(folder: Path, *words: str) -> None:
