@@ -6,6 +6,8 @@ usage: server.py -p PORT          answers on 127.0.0.1 only; everything is kept 
 POST /_fault with a list of {"match": part of a request, "times": how often, "status": 400, "code": "RequestLimitExceeded", "delay": seconds}:
 requests that match are answered with that error in their own protocol, or late. What is searched is method, path, X-Amz-Target and body, such as
 "POST / AmazonSSM.PutParameter {...}" or "POST /  Action=RunInstances&...".
+
+POST /_busy with for example {"elasticache": 2}: what is changed there is busy for two looks; see moto_states.py.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 import moto_elasticache
 import moto_memcached
 import moto_rds
+import moto_states
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
@@ -36,6 +39,7 @@ EC2_PREFIX_TO_RESOURCE.update({"nat": "natgateway", "eipalloc": "elastic-ip"})
 moto_elasticache.fill()
 moto_memcached.fill()
 moto_rds.fill()
+moto_states.fill()
 
 faults: list[dict[str, Any]] = []
 answer = werkzeug_app.DomainDispatcherApplication.__call__
@@ -46,6 +50,11 @@ def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
     environ["wsgi.input"] = io.BytesIO(body)
     if environ["PATH_INFO"] == "/_fault":
         faults[:] = json.loads(body or b"[]")
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+    if environ["PATH_INFO"] == "/_busy":
+        moto_states.busy.clear()
+        moto_states.busy.update(json.loads(body or b"{}"))
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
     asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {environ.get('HTTP_X_AMZ_TARGET', '')} ".encode() + body
