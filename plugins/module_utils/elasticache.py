@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +30,12 @@ class FixedError(Exception):
 
 def described(group: Mapping[str, Any]) -> dict[str, Any]:
     """A group in our words, from what DescribeReplicationGroups says of it."""
-    members = (group.get("NodeGroups") or [{}])[0].get("NodeGroupMembers") or []
+    nodes = (group.get("NodeGroups") or [{}])[0]
+    members = nodes.get("NodeGroupMembers") or []
+    first = sorted(members, key=lambda one: one.get("CurrentRole") != "primary")
     return {
+        "shard": nodes.get("NodeGroupId", "0001"),
+        "places": [one.get("PreferredAvailabilityZone", "") for one in first],
         "node_type": group.get("CacheNodeType"),
         "replicas": max(len(members) - 1, 0),
         "multi_az": group.get("MultiAZ") in ("enabled", True),
@@ -52,6 +57,15 @@ def wanted(params: Mapping[str, Any]) -> dict[str, Any]:
         "tls": params["tls"],
         "encrypted": params["encrypted"],
     }
+
+
+def places(now: Sequence[str], nodes: int, zones: Sequence[str]) -> list[str]:
+    """The zones of all nodes when there are more of them: those that are there stay, each new one goes where the fewest are."""
+    after = list(now)
+    while len(after) < nodes:
+        count = Counter(after)
+        after.append(min(zones, key=lambda zone: (count[zone], zones.index(zone))))
+    return after
 
 
 def change(want: Mapping[str, Any], have: Mapping[str, Any]) -> Change:

@@ -32,7 +32,7 @@ options:
     elements: str
     default: []
   node_type:
-    description: Size of each node. Memcached cannot change it in place.
+    description: Size of each node. From version 1.5 on ElastiCache changes it in place, a few nodes at a time; what they hold is not sure to be kept.
     type: str
     default: cache.t4g.small
   engine_version:
@@ -68,7 +68,7 @@ attributes:
     description: Predicts. Waits too while a cluster that is there is being changed, since only then its tags can be read.
   diff_mode:
     support: full
-    description: Shows the nodes of each zone before and after.
+    description: Shows the nodes of each zone before and after, and another size.
 """
 
 EXAMPLES = r"""
@@ -172,6 +172,19 @@ def apply(module: AnsibleAWSModule, client: Any, todo: Steps, have: dict[str, st
     return settle(module, client)
 
 
+def resize(module: AnsibleAWSModule, client: Any, cluster: dict[str, Any]) -> dict[str, Any]:
+    """The cluster with nodes of another size; how many at a time is left to ElastiCache, a fifth of them."""
+    given, version = module.params, cluster.get("EngineVersion", "")
+    if [int(part) for part in version.split(".")[:2] if part.isdigit()] < [1, 5]:
+        module.fail_json(
+            msg=f"{given['name']}: node_type: found {cluster['CacheNodeType']}, expected {given['node_type']}; Memcached {version} cannot change it in "
+                "place, 1.5 could. Remove the cluster (state: absent) and make it anew: it is a cache, the shop is slower for a while")  # fmt: skip
+    if module.check_mode:
+        return cluster
+    client.modify_cache_cluster(CacheClusterId=given["name"], CacheNodeType=given["node_type"], ApplyImmediately=True, aws_retry=True)
+    return settle(module, client) or cluster
+
+
 def told(cluster: dict[str, Any]) -> dict[str, Any]:
     end = cluster.get("ConfigurationEndpoint")
     return ({"endpoint": {"host": end["Address"], "port": end["Port"]}} if end else {}) | {"members": zones_of(cluster)}
@@ -187,17 +200,18 @@ def present(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
         make(module, client)
         return {"changed": True, "diff": diff} | told(settle(module, client) or {})
     tags = elasticache_owner.owned(module, client, "cluster", cluster["ARN"])
+    size: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
     if cluster["CacheNodeType"] != given["node_type"]:
-        module.fail_json(
-            msg=f"{given['name']}: node_type: found {cluster['CacheNodeType']}, expected {given['node_type']}; Memcached cannot change it in place. "
-                "Remove the cluster (state: absent) and make it anew: it is a cache, the shop is slower for a while")  # fmt: skip
+        size = {"before": {"node_type": cluster["CacheNodeType"]}, "after": {"node_type": given["node_type"]}}
+        cluster = resize(module, client, cluster)
     have = zones_of(cluster)
     todo = steps(have, given["nodes"], given["zones"] or sorted(set(have.values())))
     after = Counter([zone for node, zone in have.items() if node not in todo.remove] + list(todo.add))
     if todo.any and not module.check_mode:
         cluster = apply(module, client, todo, have) or cluster
     more_tags = elasticache_owner.tagged(module, client, cluster["ARN"], tags)
-    return {"changed": todo.any or more_tags, "diff": {"before": dict(Counter(have.values())), "after": dict(after)}} | told(cluster)
+    diff = {"before": size["before"] | Counter(have.values()), "after": size["after"] | after}
+    return {"changed": bool(size["after"] or todo.any or more_tags), "diff": diff} | told(cluster)
 
 
 def absent(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:

@@ -42,7 +42,8 @@ options:
     type: bool
     default: true
   zones:
-    description: Zones of the nodes, such as V(eu-west-1a), the primary's first. Used when nodes are made.
+    description: Zones of the nodes, such as V(eu-west-1a), the primary's first. Used when nodes are made; new replicas go where
+      the fewest nodes are.
     type: list
     elements: str
     default: []
@@ -55,8 +56,14 @@ options:
     elements: str
     default: []
   auth_token:
-    description: The password, 16 to 128 characters. Used when the group is made; needs O(tls).
+    description: The password, 16 to 128 characters. Used when the group is made, and with O(auth_token_update); needs O(tls).
     type: str
+  auth_token_update:
+    description:
+      - Makes O(auth_token) the password of a group that is there. ElastiCache does not tell what the password is, so that this changes something every time.
+      - First V(rotate), after which the old password and the new one hold; then V(set), when all clients have the new one, after which only that does.
+    type: str
+    choices: [rotate, set]
   tls:
     description: Whether clients must use TLS.
     type: bool
@@ -191,14 +198,25 @@ def apply(module: AnsibleAWSModule, client: Any, todo: elasticache.Change, have:
     """More replicas before failover is asked for, fewer only after it was given up: ElastiCache refuses the other order."""
     name = module.params["name"]
     more = todo.replicas is not None and todo.replicas > have["replicas"]
-    if more:
-        client.increase_replica_count(ReplicationGroupId=name, NewReplicaCount=todo.replicas, ApplyImmediately=True, aws_retry=True)
+    if todo.replicas is not None and more:
+        number: dict[str, Any] = {"NewReplicaCount": todo.replicas}
+        if module.params["zones"] and all(have["places"]):
+            zones = elasticache.places(have["places"], todo.replicas + 1, module.params["zones"])
+            number = {"ReplicaConfiguration": [number | {"NodeGroupId": have["shard"], "PreferredAvailabilityZones": zones}]}
+        client.increase_replica_count(ReplicationGroupId=name, ApplyImmediately=True, aws_retry=True, **number)
         settle(module, client)
     if todo.modify:
         client.modify_replication_group(ReplicationGroupId=name, ApplyImmediately=True, aws_retry=True, **todo.modify)
         settle(module, client)
     if todo.replicas is not None and not more:
         client.decrease_replica_count(ReplicationGroupId=name, NewReplicaCount=todo.replicas, ApplyImmediately=True, aws_retry=True)
+
+
+def repassword(module: AnsibleAWSModule, client: Any) -> None:
+    given = module.params
+    client.modify_replication_group(
+        ReplicationGroupId=given["name"], ApplyImmediately=True, AuthToken=given["auth_token"],
+        AuthTokenUpdateStrategy=given["auth_token_update"].upper(), aws_retry=True)  # fmt: skip
 
 
 def told(group: dict[str, Any]) -> dict[str, Any]:
@@ -219,11 +237,16 @@ def present(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
     tags = elasticache_owner.owned(module, client, "group", group["ARN"])
     have = elasticache.described(group)
     todo = elasticache.change(want, have)
+    how = module.params["auth_token_update"]
+    if how and not module.check_mode:
+        repassword(module, client)
+        group = settle(module, client) or group
     if todo.any and not module.check_mode:
         apply(module, client, todo, have)
         group = settle(module, client) or group
     more_tags = elasticache_owner.tagged(module, client, group["ARN"], tags)
-    return {"changed": todo.any or more_tags, "diff": {"before": dict(todo.before), "after": dict(todo.after)}} | told(group)
+    after = dict(todo.after) | ({"auth_token_update": how} if how else {})
+    return {"changed": bool(todo.any or more_tags or how), "diff": {"before": dict(todo.before), "after": after}} | told(group)
 
 
 def absent(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
@@ -252,6 +275,7 @@ def main() -> None:
             "subnet_group": {"type": "str"},
             "security_group_ids": {"type": "list", "elements": "str", "default": []},
             "auth_token": {"type": "str", "no_log": True},
+            "auth_token_update": {"type": "str", "choices": ["rotate", "set"], "no_log": False},
             "tls": {"type": "bool", "default": True},
             "encrypted": {"type": "bool", "default": True},
             "snapshot_days": {"type": "int", "default": 1},
@@ -259,6 +283,7 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 1800},
         }
         | elasticache_owner.OPTIONS,
+        required_by={"auth_token_update": ["auth_token"]},
         supports_check_mode=True,
     )
     given = module.params

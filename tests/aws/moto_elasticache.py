@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -13,8 +14,17 @@ class SubnetGroupInUse(ElastiCacheException):
     code = "CacheSubnetGroupInUse"
 
 
+class NodeGroupNotFound(ElastiCacheException):
+    code = "NodeGroupNotFoundFault"
+
+
+class NoFailover(ElastiCacheException):
+    code = "InvalidReplicationGroupState"
+
+
 make = models.ElastiCacheBackend.create_replication_group
 delete = models.ElastiCacheBackend.delete_replication_group
+modify = responses.ElastiCacheResponse.modify_replication_group
 
 
 def made(self: Any, **named: Any) -> Any:
@@ -35,18 +45,53 @@ def deleted(self: Any, replication_group_id: str, *more: Any, **named: Any) -> A
 
 
 def resized(self: Any) -> ActionResult:
-    """AWS adds or removes replicas. moto has neither call."""
+    """AWS adds or removes replicas, in the zones that are named: those of all nodes, the present ones among them. moto has neither call."""
     group = self.elasticache_backend.describe_replication_groups(self._get_param("ReplicationGroupId"))[0]
     members = group.node_groups[0]["node_group_members"]
-    wanted = int(self._get_param("NewReplicaCount")) + 1
+    shard = (self._get_param("ReplicaConfiguration") or [{}])[0]
+    wanted = int(shard.get("NewReplicaCount") or self._get_param("NewReplicaCount")) + 1
+    zones = Counter(shard.get("PreferredAvailabilityZones") or [])
+    more = list((zones - Counter(one["preferred_availability_zone"] for one in members)).elements())
+    if zones and (shard["NodeGroupId"] != group.node_groups[0]["node_group_id"] or zones.total() != wanted or len(more) != wanted - len(members)):
+        raise responses.InvalidParameterCombinationException("the zones are not those of all nodes")
     if group.automatic_failover == "enabled" and wanted < 2:
         raise responses.InvalidParameterCombinationException("automatic failover needs a replica")
     while len(members) > wanted:
         members.pop()
     while len(members) < wanted:
         name = f"{group.replication_group_id}-{len(members) + 1:03}"
-        members.append(members[-1] | {"cache_cluster_id": name, "current_role": "replica"})
+        zone = more.pop(0) if more else members[-1]["preferred_availability_zone"]
+        members.append(members[-1] | {"cache_cluster_id": name, "current_role": "replica", "preferred_availability_zone": zone})
     return ActionResult({"ReplicationGroup": group})
+
+
+def failed_over(self: Any) -> ActionResult:
+    """AWS: a replica becomes the primary, and the primary a replica. moto has no such call."""
+    group = self.elasticache_backend.describe_replication_groups(self._get_param("ReplicationGroupId"))[0]
+    nodes = group.node_groups[0]
+    replica = next((one for one in nodes["node_group_members"] if one["current_role"] == "replica"), None)
+    if nodes["node_group_id"] != self._get_param("NodeGroupId"):
+        raise NodeGroupNotFound(f"Node group {self._get_param('NodeGroupId')} not found.")
+    if group.automatic_failover != "enabled" or replica is None:
+        raise NoFailover("Automatic failover must be enabled.")
+    for one in nodes["node_group_members"]:
+        one["current_role"] = "primary" if one is replica else "replica"
+    return ActionResult({"ReplicationGroup": group})
+
+
+def modified(self: Any) -> ActionResult:
+    """AWS: the password changes by ROTATE, after which both hold, and SET, after which only the new one does. moto: not at all."""
+    group = self.elasticache_backend.describe_replication_groups(self._get_param("ReplicationGroupId"))[0]
+    token, how = self._get_param("AuthToken"), self._get_param("AuthTokenUpdateStrategy")
+    if bool(token) != bool(how):
+        raise responses.InvalidParameterCombinationException("AuthToken and AuthTokenUpdateStrategy go together")
+    if how == "ROTATE":
+        group.rotated = token
+    elif how == "SET":
+        if group.__dict__.get("rotated") != token:
+            raise responses.InvalidParameterCombinationException("SET is allowed only after ROTATE")
+        group.rotated = None
+    return modify(self)
 
 
 def subnets_forgotten(self: Any) -> ActionResult:
@@ -76,3 +121,5 @@ def fill() -> None:
     responses.ElastiCacheResponse.modify_cache_subnet_group = subnets_changed
     responses.ElastiCacheResponse.increase_replica_count = resized
     responses.ElastiCacheResponse.decrease_replica_count = resized
+    responses.ElastiCacheResponse.test_failover = failed_over
+    responses.ElastiCacheResponse.modify_replication_group = modified

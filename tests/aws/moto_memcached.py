@@ -18,10 +18,11 @@ def node(cluster: Any, number: int, zone: str) -> dict[str, Any]:
 
 
 def made(self: Any, **named: Any) -> Any:
-    """AWS: the nodes with their zones, and one address that tells who they are. moto: neither."""
+    """AWS: the nodes with their zones, and one address that tells who they are, and a version. moto: none of it."""
     cluster = make(self, **named)
     if cluster.engine == "memcached":
         cluster.port = cluster.port or 11211
+        cluster.engine_version = cluster.engine_version or "1.6.22"
         zones = cluster.preferred_availability_zones or ["eu-west-1a"]
         cluster.cache_nodes = [node(cluster, i + 1, zones[i % len(zones)]) for i in range(int(cluster.num_cache_nodes))]
         cluster.configuration_endpoint = {"address": f"{cluster.cache_cluster_id}.abc123.cfg.euw1.cache.amazonaws.com", "port": cluster.port}
@@ -37,14 +38,15 @@ def deleted(self: Any, cache_cluster_id: str) -> Any:
 
 
 def modified(self: Any) -> ActionResult:
-    """AWS adds nodes in the zones that are named, or removes those that are named. moto has no such call."""
+    """AWS adds nodes in the zones that are named, removes those that are named, and exchanges all for others of another size. moto has no such call."""
     cluster = self.elasticache_backend.describe_cache_clusters(self._get_param("CacheClusterId"))[0]
+    cluster.cache_node_type = self._get_param("CacheNodeType") or cluster.cache_node_type
     gone = self._get_param("CacheNodeIdsToRemove") or []
     zones = self._get_param("NewAvailabilityZones") or []
     last = int(max(one["cache_node_id"] for one in cluster.cache_nodes))
     kept = [one for one in cluster.cache_nodes if one["cache_node_id"] not in gone]
     cluster.cache_nodes = kept + [node(cluster, last + 1 + i, zone) for i, zone in enumerate(zones)]
-    cluster.num_cache_nodes = int(self._get_param("NumCacheNodes"))
+    cluster.num_cache_nodes = int(self._get_param("NumCacheNodes") or cluster.num_cache_nodes)
     if len(cluster.cache_nodes) != cluster.num_cache_nodes:
         raise responses.InvalidParameterCombinationException("the number of nodes and their names do not fit together")
     return ActionResult({"CacheCluster": cluster})

@@ -6,6 +6,8 @@ usage: server.py [-H ADDRESS] -p PORT          answers on 127.0.0.1 if nothing e
 POST /_fault with a list of {"match": part of a request, "times": how often, "status": 400, "code": "RequestLimitExceeded", "delay": seconds}:
 requests that match are answered with that error in their own protocol, or late. What is searched is method, path, X-Amz-Target and body, such as
 "POST / AmazonSSM.PutParameter {...}" or "POST /  Action=RunInstances&...".
+
+POST /_busy with for example {"elasticache": 2}: what is changed there is busy for two looks; see moto_states.py.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any
 os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json")))
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+import moto_states
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
@@ -44,6 +47,11 @@ def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
     environ["wsgi.input"] = io.BytesIO(body)
     if environ["PATH_INFO"] == "/_fault":
         faults[:] = json.loads(body or b"[]")
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+    if environ["PATH_INFO"] == "/_busy":
+        moto_states.busy.clear()
+        moto_states.busy.update(json.loads(body or b"{}"))
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
     asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {environ.get('HTTP_X_AMZ_TARGET', '')} ".encode() + body

@@ -45,6 +45,7 @@ def nodes(aws: Aws) -> dict[str, str]:
 def made(aws: Aws, run: Any) -> str:
     assert run("--check")[0] is True
     assert aws.client("elasticache").describe_cache_clusters()["CacheClusters"] == []
+    aws.busy(elasticache=1)
     changed, said = run()
     assert changed is True, said
     return said
@@ -73,10 +74,34 @@ def test_it_grows_and_shrinks_and_goes_to_other_zones(aws: Aws, run: Any, made: 
     assert Counter(nodes(aws).values()) == {A: 1, B: 1}
 
 
-def test_another_size_is_refused_with_the_mend(aws: Aws, run: Any, made: str) -> None:
-    changed, said = run(node_type="cache.r7g.large")
+def kind(aws: Aws) -> str:
+    return aws.client("elasticache").describe_cache_clusters(CacheClusterId="shop-memcached")["CacheClusters"][0]["CacheNodeType"]
+
+
+def test_another_size_and_what_is_being_changed_is_waited_for(aws: Aws, run: Any, made: str) -> None:
+    changed, said = run("--check", "--diff", node_type="cache.r7g.large")
+    assert (changed, kind(aws)) == (True, "cache.t4g.small") and '"node_type": "cache.r7g.large"' in said
+    cache = aws.client("elasticache")
+    aws.busy(elasticache=4)
+    cache.modify_cache_cluster(CacheClusterId="shop-memcached", NumCacheNodes=3, NewAvailabilityZones=[A])
+    with pytest.raises(cache.exceptions.InvalidCacheClusterStateFault):
+        cache.delete_cache_cluster(CacheClusterId="shop-memcached")
+    aws.busy(elasticache=1)
+    assert run(node_type="cache.r7g.large")[0] is True
+    assert (kind(aws), Counter(nodes(aws).values())) == ("cache.r7g.large", {A: 1, B: 1})
+    assert run(node_type="cache.r7g.large")[0] is False
+
+
+def test_what_an_old_memcached_cannot_is_refused_with_the_mend(aws: Aws, run: Any) -> None:
+    aws.busy()
+    aws.client("elasticache").create_cache_cluster(
+        CacheClusterId="old", Engine="memcached", EngineVersion="1.4.34", NumCacheNodes=1, CacheNodeType="cache.t2.small",
+        Tags=[{"Key": "stack", "Value": "shop"}])  # fmt: skip
+    changed, said = run(name="old")
     assert changed is None
-    assert "node_type: found cache.t4g.small, expected cache.r7g.large; Memcached cannot change it in place. Remove the cluster" in said
+    assert "node_type: found cache.t2.small, expected cache.t4g.small; Memcached 1.4.34 cannot change it in place, 1.5 could. Remove the" in said
+    aws.client("elasticache").delete_cache_cluster(CacheClusterId="old")
+    aws.busy(elasticache=1)
 
 
 def test_it_goes_and_stays_gone(aws: Aws, run: Any, made: str) -> None:

@@ -60,10 +60,15 @@ class Aws:
         """Forget everything, faults too."""
         self._post("/moto-api/reset")
         self._post("/_fault", [])
+        self._post("/_busy", {})
 
     def fault(self, *faults: dict[str, Any]) -> None:
         """See tests/aws/server.py."""
         self._post("/_fault", list(faults))
+
+    def busy(self, **looks: int) -> None:
+        """For how many looks a service is busy with a change; see tests/aws/moto_states.py."""
+        self._post("/_busy", looks)
 
     def client(self, service: str) -> Any:
         return boto3.client(

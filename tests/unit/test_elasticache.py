@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.trust.stack.plugins.module_utils.elasticache import Change, FixedError, change, described, wanted
+from ansible_collections.trust.stack.plugins.module_utils.elasticache import Change, FixedError, change, described, places, wanted
 
 FOUND: dict[str, Any] = {
     "CacheNodeType": "cache.t4g.small", "MultiAZ": "enabled", "AutomaticFailover": "enabled", "SnapshotRetentionLimit": 1,
@@ -46,3 +46,12 @@ def test_what_is_decided_when_it_is_made_is_refused(key: str) -> None:
 @pytest.mark.parametrize("said", [{"AutomaticFailover": "enabling"}, {"MultiAZ": True}])
 def test_the_other_words_of_the_service_mean_the_same(said: dict[str, Any]) -> None:
     assert not change(wanted(GIVEN), described(FOUND | said)).any
+
+
+def test_new_replicas_go_where_the_fewest_nodes_are_and_the_others_stay() -> None:
+    assert places(["b"], 4, ["a", "b"]) == ["b", "a", "a", "b"]
+    assert places(["a", "a"], 3, ["a", "b", "c"]) == ["a", "a", "b"]
+    assert places(["x", "a"], 2, ["a"]) == ["x", "a"]
+    found = {"NodeGroups": [{"NodeGroupMembers": [{"CurrentRole": "replica", "PreferredAvailabilityZone": "a"},
+                                                  {"CurrentRole": "primary", "PreferredAvailabilityZone": "b"}]}]}  # fmt: skip
+    assert described(found)["places"] == ["b", "a"]
