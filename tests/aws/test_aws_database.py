@@ -99,14 +99,14 @@ def test_each_box_changes_one_thing_and_back_and_says_before_what_it_costs(aws: 
 
 
 def test_a_failover_that_is_asked_for_is_seen_in_the_zones(aws: Aws, play: Any, made: dict[str, Any]) -> None:
-    rds = aws.client("rds")
+    rds, now = aws.client("rds"), databases(aws)[0]
     aws.busy(rds=2)
     rds.reboot_db_instance(DBInstanceIdentifier=NAME, ForceFailover=True)
     with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
         rds.modify_db_instance(DBInstanceIdentifier=NAME, BackupRetentionPeriod=3)
     aws.busy()
     # Whoever comes while RDS is at it waits.
-    changed, said = play("-e", "__aws_database_pause=1", storage=200, **{"class": "db.r7g.large"})
+    changed, said = play("-e", "__aws_database_pause=1", storage=now["AllocatedStorage"], **{"class": now["DBInstanceClass"]})
     assert changed == 0 and "FAILED - RETRYING" in said
     assert '"zone": "eu-west-1b"' in said and '"secondary_zone": "eu-west-1a"' in said
 
