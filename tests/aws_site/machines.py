@@ -6,6 +6,7 @@ moto keeps the books of AWS and has no machines. Whoever starts or stops an inst
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import threading
@@ -133,7 +134,8 @@ class Way(threading.Thread):
                 writer.write(data)
                 await writer.drain()
         finally:
-            writer.close()
+            with contextlib.suppress(RuntimeError):  # at the end of the tests the loop is gone
+                writer.close()
 
     def end(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
