@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.aws import ROOT, Aws
 
+pytestmark = pytest.mark.timeout(3600)  # each run of a playbook is about a hundred calls of modules
 STACK = (ROOT / "inventories/aws/stack.yml").read_text(encoding="utf-8")
 TICKED = {  # old: new, each of them a box
     "instances: {always: 2, time: 2}": "instances: {always: 2, time: 3}",
@@ -47,7 +48,7 @@ class Node:
     def play(self, book: str, *words: str) -> tuple[int, str]:
         """How much changed (-1: it was refused), and what was said."""
         process = self.begin(book, *words)
-        said, _none = process.communicate(timeout=900)
+        said, _none = process.communicate(timeout=1800)
         return -1 if process.returncode else int(re.findall(r"changed=(\d+)", said)[-1]), said
 
     def secret(self, name: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from conftest import Site, changed
 
+pytestmark = pytest.mark.timeout(3600)  # the first test brings the whole stack up
 RUSH = "2027-03-14T10:05:00+00:00"
 QUIET = "2027-03-14T15:00:00+00:00"
 
