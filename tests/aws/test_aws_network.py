@@ -101,6 +101,7 @@ def test_instances_are_where_they_belong_and_those_for_later_are_off(aws: Aws, m
     assert {name: one["SubnetId"] for name, one in found.items()} == {
         "shop-lb-a-1": subnets["public"]["a"], "shop-app-b-1": subnets["private"]["b"], "shop-app-a-2": subnets["private"]["a"]}  # fmt: skip
     assert [one["GroupId"] for one in found["shop-app-b-1"]["SecurityGroups"]] == [groups["app"]]
+    assert all(tag["Key"] != "making" for one in found.values() for tag in one["Tags"])
     # Of the two images for this machine the newer one.
     assert found["shop-lb-a-1"]["ImageId"] == "ami-0deb1a13a64000002"
     assert {name: (one["id"], one["address"]) for name, one in made["instances"].items()} == {
@@ -118,6 +119,16 @@ def test_instances_are_started_and_stopped_by_their_ids(aws: Aws, play: Any, mad
     assert power("running") == 0
     assert power("stopped") == 1
     assert [one["State"]["Name"] for name, one in instances(aws).items()].count("running") == 2
+
+
+def test_what_a_run_that_was_killed_has_left_on_is_off_after_the_next(aws: Aws, play: Any, made: dict[str, Any]) -> None:
+    """As the first run leaves an instance for later when it ends between making and stopping it."""
+    ec2, number = aws.client("ec2"), made["instances"]["app-a-2"]["id"]
+    ec2.start_instances(InstanceIds=[number])
+    assert changed(play("-e", "part=instances", "-e", json.dumps({"aws_network_made": made["network"]}))) == 0, "one that was started is left alone"
+    ec2.create_tags(Resources=[number], Tags=[{"Key": "making", "Value": "yes"}])
+    assert changed(play("-e", "part=instances", "-e", json.dumps({"aws_network_made": made["network"]}))) == 2
+    assert instances(aws)["shop-app-a-2"]["State"]["Name"] == "stopped"
 
 
 def with_list(made: dict[str, Any], instances: list[dict[str, Any]], **said: Any) -> str:
