@@ -247,6 +247,7 @@ SHOP = {
     "shop/__init__.py": "def main():\n    print('sold')\n",
     "shop-1.0.dist-info/entry_points.txt": "[console_scripts]\nshop = shop:main\n",
     "shop-1.0.data/data/share/man/shop.1": "a page",
+    "shop-1.0.data/scripts/ask.py": "#!python\nimport shop\nshop.main()\n",
 }
 LIB = {"lib/__init__.py": "x = 1\n", "lib/tests/__init__.py": "y = 1\n"}
 
@@ -274,6 +275,8 @@ def test_an_installed_release_runs_also_through_a_link(tmp_path):
     (tmp_path / "current").symlink_to(tmp_path / "r" / "d1")
     done = subprocess.run([tmp_path / "current" / "venv" / "bin" / "shop"], capture_output=True, text=True, check=True)
     assert done.stdout == "sold\n"
+    asked = subprocess.run([tmp_path / "current" / "venv" / "bin" / "ask.py"], capture_output=True, text=True, check=True)
+    assert asked.stdout == "sold\n"  # a script that the wheel itself brings
     assert (tmp_path / "r" / "d1" / "venv" / "share" / "man" / "shop.1").read_text() == "a page"
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["d1"]
     assert len(list(site(tmp_path / "r", "d1").rglob("*.pyc"))) == 2  # not the tests

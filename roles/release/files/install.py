@@ -27,10 +27,11 @@ from pathlib import Path
 NOT_COMPILED = re.compile(r"/site-packages/(setuptools/|.*/(tests?|testing)/)")
 # The interpreter is found through the real path: a running process stays in its release when `current` moves on,
 # and the folder may be renamed. The shell reads the first three lines, Python reads them as a string.
-SCRIPT = """#!/bin/sh
+HEAD = """#!/bin/sh
 '''exec' "$(dirname "$(readlink -f "$0")")/python" "$(readlink -f "$0")" "$@"
 ' '''
-import sys
+"""
+SCRIPT = """{head}import sys
 from {module} import {name}
 sys.exit({call}())
 """
@@ -105,12 +106,18 @@ def unpack(wheel: zipfile.ZipFile, site: Path, known: Path | None) -> tuple[int,
 def unpack_data(wheel: zipfile.ZipFile, member: zipfile.ZipInfo, inside: str, site: Path) -> None:
     """What a wheel brings besides its packages: pages of a manual, and the like."""
     kind, _, name = inside.partition("/")
-    places = {"purelib": site, "platlib": site, "data": site.parents[2]}
+    places = {"purelib": site, "platlib": site, "data": site.parents[2], "scripts": site.parents[2] / "bin"}
     if kind not in places or ".." in Path(name).parts:
         sys.exit(f"{wheel.filename}: brings {member.filename}, which only pip installs. Mend: lock another version.")
     target = places[kind] / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(wheel.read(member))
+    content = wheel.read(member)
+    if kind == "scripts":  # a first line #!python means the environment's own
+        first, _, rest = content.partition(b"\n")
+        content = HEAD.encode() + rest if first.startswith(b"#!python") else content
+    target.write_bytes(content)
+    if kind == "scripts":
+        target.chmod(0o755)
 
 
 def same(path: Path, member: zipfile.ZipInfo) -> bool:
@@ -139,7 +146,7 @@ def write_scripts(info: Path, folder: Path) -> None:
     for script, target in parser["console_scripts"].items() if parser.has_section("console_scripts") else ():
         module, call = target.split("[")[0].strip().split(":")
         path = folder / script
-        path.write_text(SCRIPT.format(module=module, call=call, name=call.split(".")[0]))
+        path.write_text(SCRIPT.format(head=HEAD, module=module, call=call, name=call.split(".")[0]))
         path.chmod(0o755)
 
 
