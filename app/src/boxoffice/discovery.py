@@ -139,14 +139,14 @@ class DiscoveredClient:
     def _refresh(self) -> None:
         try:
             found = ask(self.endpoint)
+            if self._is_news(found):
+                self._use(found)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the known nodes stay
             if not self._failing:
                 log.warning("memcached.discovery_failed endpoint=%s error=%r", self.endpoint, exc)
             self._failing = True
-            return
-        self._failing = False
-        if self._is_news(found):
-            self._use(found)
+        else:
+            self._failing = False
 
     def _is_news(self, found: Cluster) -> bool:
         if self.cluster is None or found.version > self.cluster.version:
