@@ -133,6 +133,8 @@ def test_a_demoted_primary_costs_one_failure_however_many_connections_there_are(
 def test_publishing_fails_once_on_a_demoted_primary(pair: Pair) -> None:
     publisher = Publisher(pair.settings)
     publisher.canary("host", expires=60)
+    # a primary acknowledges before its replica has it
+    eventually(lambda: pair.say(pair.two, "LLEN", "canary.host") == 1)
     pair.fail_over("demote")
     with pytest.raises(Exception, match="the primary has moved"):
         publisher.canary("host", expires=60)
