@@ -164,12 +164,16 @@ class InventoryModule(BaseInventoryPlugin):
         # `instances` is nearer to a host than `all`: what the file says for the whole stack must win all the same
         login = stackvars.connection_vars(stack, state, jump=variables.get("stack_jump", True) is not False)
         self._set("instances", {key: value for key, value in login.items() if key not in variables})
-        for layer, said in (data.get("layers") or {}).items():
-            if isinstance(said, dict):
-                self._set(layer, said.get("variables") or {})
+        of_layer = {layer: said.get("variables") or {} for layer, said in (data.get("layers") or {}).items() if isinstance(said, dict)}
+        for layer, said in of_layer.items():
+            self._set(layer, said)
+        # The playbooks' own group_vars stand above an inventory's groups: only on the host itself the founder's word is the last.
+        control = self.inventory.get_host("localhost")
+        for name, value in variables.items() if control else ():
+            control.set_variable(name, value)
         for one in stackvars.instances(stack, state):
             self.inventory.add_host(one.name)
-            self._set(one.name, stackvars.host_vars(one, where))
+            self._set(one.name, variables | of_layer.get(one.layer, {}) | stackvars.host_vars(one, where))
             for group in stackvars.groups_of(one, state):
                 self.inventory.add_child(group, one.name)
 

@@ -21,7 +21,7 @@ def made(self: Any, **named: Any) -> Any:
     """AWS: the nodes with their zones, and one address that tells who they are, and a version. moto: none of it."""
     cluster = make(self, **named)
     if cluster.engine == "memcached":
-        cluster.port = cluster.port or 11211
+        cluster.port = 11211 if cluster.port in (None, 6379) else cluster.port  # moto takes Redis' for all
         cluster.engine_version = cluster.engine_version or "1.6.22"
         zones = cluster.preferred_availability_zones or ["eu-west-1a"]
         cluster.cache_nodes = [node(cluster, i + 1, zones[i % len(zones)]) for i in range(int(cluster.num_cache_nodes))]

@@ -7,6 +7,7 @@ POST /_fault with a list of {"match": part of a request, "times": how often, "st
 requests that match are answered with that error in their own protocol, or late. What is searched is method, path, X-Amz-Target and body, such as
 "POST / AmazonSSM.PutParameter {...}" or "POST /  Action=RunInstances&...".
 
+GET /_mails: what SES was given, each with source, destinations and text.
 POST /_busy with for example {"elasticache": 2}: what is changed there is busy for two looks; see moto_states.py.
 """
 
@@ -26,6 +27,7 @@ os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json"
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 import moto_states
+from moto.backends import get_backend
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.moto_server import werkzeug_app
 from moto.server import main
@@ -42,6 +44,12 @@ faults: list[dict[str, Any]] = []
 answer = werkzeug_app.DomainDispatcherApplication.__call__
 
 
+def mails() -> list[dict[str, Any]]:
+    sent = [one for region in get_backend("ses")["123456789012"].values() for one in region.sent_messages]
+    return [
+        {"source": one.source, "destinations": str(getattr(one, "destinations", "")), "text": str(getattr(one, "raw_data", "") or vars(one))} for one in sent]
+
+
 def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
@@ -54,6 +62,9 @@ def answer_or_fail(self: Any, environ: dict[str, Any], start: Any) -> Any:
         moto_states.busy.update(json.loads(body or b"{}"))
         start("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
+    if environ["PATH_INFO"] == "/_mails":
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(mails()).encode()]
     asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {environ.get('HTTP_X_AMZ_TARGET', '')} ".encode() + body
     for fault in faults:
         if fault["times"] > 0 and fault["match"].encode() in asked:

@@ -65,8 +65,7 @@ class Site:
         return {row[1]: row[status] for row in rows[1:] if row[0] == "app" and row[1] != "BACKEND"}
 
     def mails(self) -> list[dict[str, Any]]:
-        data = json.loads(urllib.request.urlopen(f"{self.aws.url}/moto-api/data.json", timeout=10).read())
-        return [*data.get("ses", {}).get("Message", []), *data.get("ses", {}).get("RawMessage", [])]
+        return json.loads(urllib.request.urlopen(f"{self.aws.url}/_mails", timeout=10).read())
 
 
 @pytest.fixture(scope="session")

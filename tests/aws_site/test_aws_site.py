@@ -29,7 +29,7 @@ def test_it_is_set_up_deployed_and_sells_a_ticket(site: Site) -> None:
     site.run("deploy")
     said = site.run("smoke")
     assert "Bought a free and a paid ticket" in said
-    assert site.servers() == {"app-a-1": "UP", "app-b-1": "UP", "app-a-2": "MAINT"}
+    assert [name for name, status in site.servers().items() if status == "UP"] == ["app-a-1", "app-b-1"]
     address = site.made["instances"]["lb-a-1"]["public"]
     assert urllib.request.urlopen(f"http://{address}/", timeout=5).status == 200
     # to the database by TLS, and only by TLS
@@ -39,7 +39,8 @@ def test_it_is_set_up_deployed_and_sells_a_ticket(site: Site) -> None:
 
 def test_the_mails_went_through_ses(site: Site) -> None:
     until(lambda: len(site.mails()) >= 2, "two mails in SES")
-    assert any("Stack check" in str(one) for one in site.mails())
+    assert {one["source"] for one in site.mails()} == {"tickets@example.com"}
+    assert all("Stack check" in one["text"] for one in site.mails())
 
 
 def test_a_second_setup_and_deploy_change_nothing(site: Site) -> None:

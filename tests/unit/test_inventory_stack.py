@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -196,6 +197,21 @@ def test_ssh_gets_the_paths_whole(folder: str) -> None:
     shown = ran.stdout.replace("%%", "%").splitlines()  # -G shows some options before and some after expansion
     assert f"userknownhostsfile {folder}/known_hosts" in shown
     assert f"identityfile {folder}/id_ed25519" in shown
+
+
+def test_what_the_file_says_stands_above_the_playbooks_own_variables(stack: Path) -> None:
+    """Ansible puts group_vars beside a playbook above the groups of an inventory."""
+    layer = "  app: {instances: 2, variables: {app_workers: 7, stack_mail_from: app@example.net}}"
+    said = "variables: {stack_mail_from: me@example.net}\n"
+    (stack / "stack.yml").write_text(LOCAL.replace("  app: 2", layer) + said, encoding="utf-8")
+    (stack / "group_vars").mkdir()
+    (stack / "group_vars/all.yml").write_text("stack_mail_from: theirs\n", encoding="utf-8")
+    (stack / "group_vars/app.yml").write_text("app_workers: 2\n", encoding="utf-8")
+    (stack / "play.yml").write_text(
+        "---\n- hosts: localhost:app-a-1:lb-a-1\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        "    - ansible.builtin.debug: {msg: \"{{ stack_mail_from }} {{ app_workers | default('-') }} {{ zone | default('-') }}\"}\n", encoding="utf-8")
+    ran = ansible(stack, "playbook", "-i", "stack.yml", "play.yml")
+    assert re.findall(r'"msg": "(.*)"', ran.stdout) == ["me@example.net - -", "app@example.net 7 a", "me@example.net - a"], ran.stdout + ran.stderr
 
 
 def test_the_built_collection_works_from_anywhere(stack: Path) -> None:
