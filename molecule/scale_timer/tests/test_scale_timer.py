@@ -70,7 +70,8 @@ def test_nor_is_one_that_takes_long_at_its_end(host):
 
 def test_heal_comes_also_when_scale_failed_and_the_failure_shows(host):
     host.check_output(f"echo 3 > {FOLDER}/scale.code")
-    assert lines_after(host, 8)[7] == "heal ends"  # the first time may have been before the code
+    begun = len(log(host))  # what ran meanwhile, on a busy machine, knew nothing of it
+    assert lines_after(host, begun + 8)[begun:].count("heal ends") >= 2
     assert host.run("systemctl is-failed trust-stack-mol-scale.service").stdout.strip() in ("failed", "activating")
     assert host.check_output("systemctl show -p ExecMainStatus --value trust-stack-mol-scale.service") == "3"
 
