@@ -16,9 +16,14 @@ options:
     type: list
     elements: str
     required: true
+  file:
+    description: The file; if not said, the variable C(stack_secrets_file) says where it is.
+    type: path
+  password_file:
+    description: The file with its password; if not said, the variable C(stack_vault_password_file) says where it is.
+    type: path
 notes:
-  - The variables C(stack_secrets_file) and C(stack_vault_password_file) say where the file and its password are.
-    The inventory plugin P(trust.stack.stack#inventory) sets them; in an inventory of your own, set them yourself.
+  - The inventory plugin P(trust.stack.stack#inventory) sets both variables; in an inventory of your own, set them yourself.
 seealso:
   - module: trust.stack.stack_secrets
 """
@@ -46,15 +51,17 @@ MEND = "Mend: run playbooks/site.yml once, it makes the missing secrets."
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        path = self._path(variables or {}, "stack_secrets_file")
-        found = load(path, self._path(variables or {}, "stack_vault_password_file"))
+        path = self._path(kwargs.get("file"), variables or {}, "stack_secrets_file")
+        found = load(path, self._path(kwargs.get("password_file"), variables or {}, "stack_vault_password_file"))
         for name in terms:
             if name not in found:
                 here = f"{len(found)} other secrets" if path.exists() else "no such file"
                 raise AnsibleError(f'{path}: the secret "{name}" is missing (found: {here}). {MEND}')
         return [found[name] for name in terms]
 
-    def _path(self, variables: dict[str, Any], name: str) -> Path:
+    def _path(self, given: str | None, variables: dict[str, Any], name: str) -> Path:
+        if given:
+            return Path(given)
         if not variables.get(name):
             raise AnsibleError(
                 f"The variable {name} is not set. Expected: a path. Mend: use an inventory with a stack.yml, "

@@ -43,15 +43,8 @@ options:
     type: list
     elements: str
     default: []
-  owner:
-    description: Tags by which a budget that is there is known as one's own.
-    type: dict
-    default: {}
-  tags:
-    description: Tags of the budget. Others that it has stay.
-    type: dict
-    default: {}
 extends_documentation_fragment:
+  - trust.stack.owned
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -83,15 +83,8 @@ options:
     description: Seconds to wait until the group is available, or gone.
     type: int
     default: 1800
-  owner:
-    description: Tags that a group must have already to be changed or removed; without them it is somebody else's. Made ones get them.
-    type: dict
-    default: {}
-  tags:
-    description: More tags. Others that are there stay.
-    type: dict
-    default: {}
 extends_documentation_fragment:
+  - trust.stack.owned
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

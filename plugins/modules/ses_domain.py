@@ -39,15 +39,8 @@ options:
     type: list
     elements: str
     default: [BOUNCE, COMPLAINT]
-  owner:
-    description: Tags that an identity and a configuration set must have already to be changed or removed. Made ones get them.
-    type: dict
-    default: {}
-  tags:
-    description: More tags. Others that are there stay.
-    type: dict
-    default: {}
 extends_documentation_fragment:
+  - trust.stack.owned
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -11,7 +11,7 @@ import boto3
 import jinja2
 import pytest
 import yaml
-from support.aws import ROOT, Aws
+from support.aws import ROOT, Aws, outcome
 
 ROLE, BOOK = ROOT / "roles/aws_access", Path(__file__).with_name("aws_access.yml")
 ACCOUNT = "123456789012"
@@ -135,10 +135,7 @@ def play(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Any:
         """How much changed (-1: it was refused), what was said, and what the role published."""
         given = {"made": str(file)} | {f"aws_access_{key}" if key != "show" else key: value for key, value in said.items()}
         done = aws.play(BOOK, "-e", json.dumps(given), *words)
-        output = " ".join((done.stdout + done.stderr).split())
-        if done.returncode:
-            return -1, output, {}
-        return int(re.findall(r"changed=(\d+)", output)[-1]), output, json.loads(file.read_text()) if "--check" not in words else {}
+        return *outcome(done), json.loads(file.read_text()) if done.returncode == 0 and "--check" not in words else {}
 
     return run
 

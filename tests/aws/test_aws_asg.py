@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.aws import Aws
+from support.aws import Aws, outcome
 
 BOOK = Path(__file__).with_name("aws_asg.yml")
 STACK = """\
@@ -53,8 +53,7 @@ def play(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Any:
         (folder / "stack.yml").write_text(STACK.format(rush=rush, worker=worker))
         given = {"stack_file": f"{folder}/stack.yml", "state_dir": str(folder), "subnets": subnets, "security_groups": {"app": group, "worker": group}}
         done = aws.play(BOOK, "-e", json.dumps({f"aws_asg_{key}": value for key, value in (given | said).items()}), *words)
-        output = " ".join((done.stdout + done.stderr).split())
-        return -1 if done.returncode else int(re.findall(r"changed=(\d+)", output)[-1]), output
+        return outcome(done)
 
     return run
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.aws import Aws
+from support.aws import Aws, outcome
 
 BOOK = Path(__file__).with_name("aws_bucket.yml")
 NAME = "shop-123456789012-eu-west-1"
@@ -19,8 +18,7 @@ def play(aws: Aws) -> Any:
     def run(*words: str, **said: Any) -> tuple[int, str]:
         """How much changed (-1: it was refused), and what was said."""
         done = aws.play(BOOK, "-e", json.dumps({f"aws_bucket_{key}": value for key, value in said.items()}), *words)
-        output = " ".join((done.stdout + done.stderr).split())
-        return -1 if done.returncode else int(re.findall(r"changed=(\d+)", output)[-1]), output
+        return outcome(done)
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.trust.stack.plugins.plugin_utils import vault
-from support.aws import Aws
+from support.aws import Aws, outcome
 
 BOOK = Path(__file__).with_name("aws_secrets.yml")
 NAMES = ["/shop/by_hand", "/shop/id_ed25519", "/shop/mariadb_root_password", "/shop/redis_password"]
@@ -40,8 +39,7 @@ def play(aws: Aws) -> Any:
         key = state / "id_ed25519"
         values = [*secrets(state).values(), *kept(aws).values(), *(key.read_text().splitlines()[1:2] if key.exists() else [])]
         assert not [one for one in values if one in output]
-        output = " ".join(output.split())
-        return -1 if done.returncode else int(re.findall(r"changed=(\d+)", output)[-1]), output
+        return outcome(done)
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,29 +15,25 @@ from typing import Any
 import pytest
 import services
 from machines import BUILD, CIDR, GATEWAY, IMAGE, NETWORK, SERVICES, Machines, Podman
-from support.aws import ROOT, Aws
+from support.aws import ROOT, Aws, Node
 
 NAMES = [  # as moto names them
     "shop-database.aaaaaaaaaa.eu-west-1.rds.amazonaws.com", "master.shop-redis.abc123.euw1.cache.amazonaws.com",
     "shop-memcached.abc123.cfg.euw1.cache.amazonaws.com"]  # fmt: skip
 
 
-class Site:
+class Site(Node):
     def __init__(self, folder: Path, aws: Aws, podman: Podman, machines: Machines) -> None:
-        self.folder, self.aws, self.podman, self.machines = folder, aws, podman, machines
+        super().__init__(folder, aws)
+        self.podman, self.machines = podman, machines
 
     def run(self, book: str, *words: str, check: bool = True) -> str:
-        command = ["ansible-playbook", "-i", str(self.folder / "stack.yml"), str(ROOT / f"playbooks/{book}.yml"), *words]
-        environment = os.environ | self.aws.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "trust.stack.phases"}
         began = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        print(f"{book}.yml {' '.join(words)}: {time.monotonic() - began:.0f} s, {done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ''}")
-        assert not check or done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}\n{self.machines.problem}"
-        return done.stdout + done.stderr
-
-    @property
-    def made(self) -> dict[str, Any]:
-        return json.loads((self.folder / ".state/aws.json").read_text(encoding="utf-8"))
+        process = self.begin(book, *words, callback="trust.stack.phases")
+        said, _none = process.communicate(timeout=1200)
+        print(f"{book}.yml {' '.join(words)}: {time.monotonic() - began:.0f} s, {said.strip().splitlines()[-1] if said.strip() else ''}")
+        assert not check or process.returncode == 0, f"{said[-8000:]}\n{self.machines.problem}"
+        return said
 
     def id(self, name: str) -> str:
         return self.made["instances"][name]["id"]
@@ -49,12 +44,6 @@ class Site:
 
     def inside(self, name: str, command: str, check: bool = True) -> str:
         return self.podman("exec", self.id(name), "sh", "-c", command, check=check)
-
-    def secrets(self) -> dict[str, str]:
-        state = self.folder / ".state"
-        words = ["ansible-vault", "view", "--vault-password-file", str(state / "vault-password"), str(state / "secrets.yml")]
-        shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-        return dict(line.split(": ") for line in shown.splitlines() if ": " in line)
 
     def servers(self, balancer: str = "lb-a-1") -> dict[str, str]:
         """Each app server as the balancer sees it, by its page at the public address."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -80,3 +81,37 @@ class Aws:
         environment = os.environ | self.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_DEPRECATION_WARNINGS": "false"}
         command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", str(book), *words]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=1200)
+
+
+def outcome(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    """How much a playbook changed (-1: it was refused), and what was said, without line breaks."""
+    said = " ".join(f"{done.stdout}{done.stderr or ''}".split())
+    return -1 if done.returncode else int(re.findall(r"changed=(\d+)", said)[-1]), said
+
+
+class Node:
+    """A control node: a folder with the stack file, and what its runs remember beside it."""
+
+    def __init__(self, folder: Path, aws: Aws) -> None:
+        self.folder, self.aws = folder, aws
+
+    def write(self, text: str) -> None:
+        (self.folder / "stack.yml").write_text(text, encoding="utf-8")
+
+    def begin(self, book: str, *words: str, callback: str = "ansible.builtin.default") -> subprocess.Popen[str]:
+        """One of the project's playbooks, in a process group of its own; errors come with the output."""
+        command = ["ansible-playbook", "-i", str(self.folder / "stack.yml"), str(ROOT / f"playbooks/{book}.yml"), *words]
+        environment = os.environ | self.aws.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        environment |= {"ANSIBLE_STDOUT_CALLBACK": callback, "ANSIBLE_FORCE_COLOR": "0"}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def secrets(self) -> dict[str, str]:
+        state = self.folder / ".state"
+        words = ["ansible-vault", "view", "--vault-password-file", str(state / "vault-password"), str(state / "secrets.yml")]
+        shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return dict(line.split(": ") for line in shown.splitlines() if ": " in line)
+
+    @property
+    def made(self) -> dict[str, Any]:
+        return json.loads((self.folder / ".state/aws.json").read_text(encoding="utf-8"))
