@@ -207,9 +207,10 @@ def test_what_the_file_says_stands_above_the_playbooks_own_variables(stack: Path
     (stack / "group_vars").mkdir()
     (stack / "group_vars/all.yml").write_text("stack_mail_from: theirs\n", encoding="utf-8")
     (stack / "group_vars/app.yml").write_text("app_workers: 2\n", encoding="utf-8")
+    shown = "{{ inventory_hostname }} {{ stack_mail_from }} {{ app_workers | default('-') }} {{ zone | default('-') }}"
     (stack / "play.yml").write_text(
         "---\n- hosts: localhost:app-a-1:lb-a-1\n  connection: local\n  gather_facts: false\n  tasks:\n"
-        "    - ansible.builtin.debug: {msg: \"{{ inventory_hostname }} {{ stack_mail_from }} {{ app_workers | default('-') }} {{ zone | default('-') }}\"}\n", encoding="utf-8")
+        f'    - ansible.builtin.debug: {{msg: "{shown}"}}\n', encoding="utf-8")
     ran = ansible(stack, "playbook", "-i", "stack.yml", "play.yml")
     # in the order in which the hosts answered
     assert sorted(re.findall(r'"msg": "(.*)"', ran.stdout)) == [
