@@ -7,7 +7,7 @@ ASK = $(shell [ "$$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || echo --ask-be
 LOCK = --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 STACK ?= inventories/local/stack.yml
 
-.PHONY: help up down purge test test-system test-fast lint unit test-app molecule lock docs
+.PHONY: help up drill down purge test test-system test-fast lint unit test-app molecule lock docs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -15,6 +15,9 @@ help: ## Show this list
 up: ## Bring the whole stack up on this machine and sell a ticket through it
 	@bin/bootstrap control
 	@$(PLAY) -i $(STACK) playbooks/site.yml
+
+drill: ## Let a part fail while buyers buy: make drill PART=database [HOW=power|kill|freeze]
+	@$(PLAY) -i $(STACK) playbooks/drill.yml -e drill=$(or $(PART),database) $(if $(HOW),-e how=$(HOW))
 
 down: ## Remove the local stack with its data; the image and .venv stay for the next time
 	@bin/bootstrap control

@@ -21,6 +21,14 @@ from html.parser import HTMLParser
 AWAY = (502, 503, 504)
 PAUSE = 0.3
 
+# The event by which a stack is checked; it is not shown on the home page.
+CHECK_TITLE, CHECK_SLUG = "Stack check", "stack-check"
+FREE, PAID = "Free ticket", "Paid ticket"
+CHECK_RELEASES = [
+    {"name": FREE, "price_cents": 0, "capacity": 1_000_000},
+    {"name": PAID, "price_cents": 2500, "capacity": 1_000_000},
+]
+
 
 class BuyerError(Exception):
     """Says the address, what came back, and what was expected."""

@@ -21,6 +21,7 @@ ON_SALES = "on-sales.json"  # what the app published last
 TICK = "tick.json"  # what scale.yml remembers from one minute to the next
 HEALS = "heals.json"  # what heal.yml remembers of each host
 MAINTENANCE = "maintenance.json"  # on whom a person works: name -> until when
+DRILLS = "drills.jsonl"  # one line for each drill: its figures and what happened when
 LEASE = "lease.json"  # who scales just now
 MIGRATION = "migration.json"  # the deploy that has lent the lease while it migrates the database, and from which instance
 LAST_EVENT = "event.json"  # the last lifecycle event: {event, instances}; what playbooks/event.yml takes with -e @event.json

@@ -83,14 +83,7 @@ import uuid
 from contextlib import contextmanager
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.trust.stack.plugins.module_utils.buyer import BuyerError, Inbox, Shop
-
-FREE = "Free ticket"
-PAID = "Paid ticket"
-RELEASES = [
-    {"name": FREE, "price_cents": 0, "capacity": 1_000_000},
-    {"name": PAID, "price_cents": 2500, "capacity": 1_000_000},
-]
+from ansible_collections.trust.stack.plugins.module_utils.buyer import CHECK_RELEASES, CHECK_SLUG, CHECK_TITLE, FREE, PAID, BuyerError, Inbox, Shop
 
 
 def main():
@@ -100,8 +93,8 @@ def main():
             "organiser_email": {"type": "str", "required": True},
             "organiser_password": {"type": "str", "required": True, "no_log": True},
             "inbox_url": {"type": "str", "default": ""},
-            "event_slug": {"type": "str", "default": "stack-check"},
-            "event_title": {"type": "str", "default": "Stack check"},
+            "event_slug": {"type": "str", "default": CHECK_SLUG},
+            "event_title": {"type": "str", "default": CHECK_TITLE},
             "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
@@ -136,7 +129,7 @@ def buy(params, seconds):
     with step("sign_in"):
         shop.sign_in(params["organiser_email"], params["organiser_password"])
     with step("event"):
-        slug = shop.ensure_event(params["event_title"], RELEASES, params["event_slug"])
+        slug = shop.ensure_event(params["event_title"], CHECK_RELEASES, params["event_slug"])
     for kind, release in (("free", FREE), ("paid", PAID)):
         with step(f"{kind}_order"):
             orders[kind] = shop.reserve(slug, release)

@@ -3,6 +3,8 @@ by the figures in CloudWatch, with releases in S3 and mails through SES."""
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -113,3 +115,75 @@ def test_where_aws_does_not_answer_nothing_is_started_or_stopped(site: Site) -> 
     site.aws.fault()
     assert "nothing was started or stopped" in " ".join(said.split()) and "RequestExpired" in said
     assert site.state("worker-a-2") == "stopped"
+
+
+def drilled(site: Site, *words: str) -> dict[str, Any]:
+    """The figures of a drill that went well."""
+    said = site.run("drill", "-e", "confirm=shop", *words)
+    print(said[said.index("Pages "):])
+    return json.loads((site.folder / ".state/drills.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+
+
+def test_a_drill_wants_the_stack_s_name(site: Site) -> None:
+    assert 'confirm: found "", expected the name of the stack' in " ".join(site.run("drill", "-e", "drill=app", check=False).split())
+    assert not (site.folder / ".state/drills.jsonl").exists()
+
+
+def test_a_drill_stops_an_instance_by_force_and_brings_it_back(site: Site) -> None:
+    figures = drilled(site, "-e", "drill=app")
+    assert (figures["drill"], figures["how"], figures["verdict"], figures["lost"]) == ("app-a-1", "power", "passed", 0)
+    assert "app-a-1: off" in [what for _when, what in figures["timeline"]]
+    assert site.state("app-a-1") == "running"
+    assert site.servers()["app-a-1"] == "UP"
+
+
+def test_a_drill_freezes_over_a_balancer_s_ssh(site: Site) -> None:
+    figures = drilled(site, "-e", "drill=app-b-1", "-e", "how=freeze")
+    assert (figures["drill"], figures["verdict"]) == ("app-b-1", "passed")
+    assert {"app-b-1 in lb-a-1: DOWN", "app-b-1: its services go on"} <= {what for _when, what in figures["timeline"]}
+
+
+def test_a_drill_makes_rds_fail_over_and_buyers_wait_for_it(site: Site) -> None:
+    """moto changes the zones at RDS' own call; what that does to connections is done here when it has."""
+    rds = site.aws.client("rds")
+
+    def zone() -> str:
+        return rds.describe_db_instances(DBInstanceIdentifier="shop-database")["DBInstances"][0]["AvailabilityZone"]
+
+    before, away = zone(), []
+
+    def switch() -> None:
+        until(lambda: zone() != before, "RDS has failed over", 120)
+        for verb, pause in (("kill --signal=KILL", 0), ("stop", 5), ("start", 0)):
+            site.podman("exec", "trust-aws-services", "sh", "-c", f"systemctl {verb} mariadb")
+            time.sleep(pause)
+        away.append(True)
+
+    other = threading.Thread(target=switch)
+    other.start()
+    figures = drilled(site, "-e", "drill=database", "-e", "least=20")
+    other.join()
+    assert away
+    assert (figures["drill"], figures["how"], figures["verdict"], figures["lost"]) == ("database", "failover", "passed", 0)
+    assert 3 < figures["seconds_without_orders"] < 60
+
+
+def test_a_drill_makes_elasticache_fail_over(site: Site) -> None:
+    cache = site.aws.client("elasticache")
+
+    def primary() -> str:
+        nodes = cache.describe_replication_groups(ReplicationGroupId="shop-redis")["ReplicationGroups"][0]["NodeGroups"][0]["NodeGroupMembers"]
+        return next(one["CacheClusterId"] for one in nodes if one["CurrentRole"] == "primary")
+
+    before = primary()
+
+    def switch() -> None:
+        until(lambda: primary() != before, "ElastiCache has failed over", 120)
+        site.podman("exec", "trust-aws-services", "sh", "-c", "kill -STOP $(pidof redis-server); sleep 5; kill -CONT $(pidof redis-server)")
+
+    other = threading.Thread(target=switch)
+    other.start()
+    figures = drilled(site, "-e", "drill=redis", "-e", "least=20")
+    other.join()
+    assert primary() != before
+    assert (figures["how"], figures["verdict"], figures["lost"], figures["without_ticket"]) == ("failover", "passed", 0, 0)
