@@ -80,10 +80,10 @@ def test_an_unticked_box_loses_its_alarms_and_another_address_is_told(aws: Aws, 
     old = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 50.0, "ThresholdType": "PERCENTAGE"}
     budgets.create_notification(Notification=old, Subscribers=[{"SubscriptionType": "EMAIL", "Address": "old@example.com"}], **BUDGET)
     changed, said = play({"redis": {"multi_az": False}, "memcached": {}, "mail_to": "two@example.com", "budget": 400})
-    assert changed == [5], said[-3000:]  # who listens, three alarms of what is gone, and the budget
+    assert changed == [3], said[-3000:]  # who listens, the alarm of what is gone, and the budget; without multi_az the replica is still there
     assert set(alarms(aws)) == {f"shop-alarms-{name}" for name in (
-        "database-storage", "database-cpu", "database-connections", "redis-memory-001", "redis-cpu-001", "mail-bounces", "mail-complaints",
-        "status-lb-a-1")}  # fmt: skip
+        "database-storage", "database-cpu", "database-connections", "redis-memory-001", "redis-memory-002", "redis-cpu-001", "redis-cpu-002",
+        "mail-bounces", "mail-complaints", "status-lb-a-1")}  # fmt: skip
     assert listeners(aws) == ["two@example.com"]
     assert budgets.describe_budget(**BUDGET)["Budget"]["BudgetLimit"]["Amount"] == "400.0"
     assert told(aws) == {"FORECASTED GREATER_THAN 80 PERCENTAGE": ["two@example.com"], "ACTUAL GREATER_THAN 100 PERCENTAGE": ["two@example.com"]}
@@ -93,7 +93,7 @@ def test_an_unticked_box_loses_its_alarms_and_another_address_is_told(aws: Aws, 
 
 def test_at_the_end_nothing_is_left(aws: Aws, play: Any) -> None:
     changed, said = play({"state": "absent"}, {"state": "absent"})
-    assert changed == [10, 0], said[-3000:]  # eight alarms, topic and budget
+    assert changed == [12, 0], said[-3000:]  # ten alarms, topic and budget
     assert alarms(aws) == {} and aws.client("sns").list_topics()["Topics"] == [] and listeners(aws) == []
     assert aws.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"] == []
 

@@ -23,7 +23,7 @@ layers:
     instances: 2
     scaling: asg
     most: 6
-    class: m7g.large
+    class: {app}
     schedule:
       time_zone: Europe/Dublin
       ready_by: false
@@ -48,9 +48,9 @@ def play(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Any:
     subnets = {one["AvailabilityZone"][-1]: one["SubnetId"] for one in ec2.describe_subnets()["Subnets"] if one["AvailabilityZone"][-1] in "ab"}
     group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
 
-    def run(*words: str, rush: int = 5, worker: str = BY_LOAD, **said: Any) -> tuple[int, str]:
+    def run(*words: str, rush: int = 5, app: str = "m7g.large", worker: str = BY_LOAD, **said: Any) -> tuple[int, str]:
         """How much changed (-1: it was refused), and what was said."""
-        (folder / "stack.yml").write_text(STACK.format(rush=rush, worker=worker))
+        (folder / "stack.yml").write_text(STACK.format(rush=rush, app=app, worker=worker))
         given = {"stack_file": f"{folder}/stack.yml", "state_dir": str(folder), "subnets": subnets, "security_groups": {"app": group, "worker": group}}
         done = aws.play(BOOK, "-e", json.dumps({f"aws_asg_{key}": value for key, value in (given | said).items()}), *words)
         return outcome(done)
@@ -125,15 +125,18 @@ def test_a_changed_window_changes_its_own_action(aws: Aws, play: Any) -> None:
 
 
 def test_the_size_follows_the_clock_and_each_change_is_one(aws: Aws, play: Any) -> None:
-    changed, said = play(now="2026-12-11T10:00:00Z", worker=BY_LOAD.replace(", BacklogThreshold: 50", "").replace("most: 5", "most: 5, class: m7i.large"))
-    assert changed == 4, said[-3000:]  # app: size and actions; worker: template, its version in the group, one target less
+    # Both to another kind of processor, since they run one release.
+    fewer = BY_LOAD.replace(", BacklogThreshold: 50", "").replace("most: 5", "most: 5, class: m7i.xlarge")
+    changed, said = play(now="2026-12-11T10:00:00Z", app="m7i.large", worker=fewer)
+    assert changed == 6, said[-3000:]  # app: size and actions; worker: one target less; each: template, and its version in the group
     app, worker = (groups(aws)[name] for name in ("shop-app", "shop-worker"))
     assert (app["DesiredCapacity"], {one["LifecycleState"] for one in app["Instances"]}) == (3, {"Pending:Wait"})
     assert [one["PolicyName"] for one in aws.client("autoscaling").describe_policies()["ScalingPolicies"]] == ["shop-worker-cpu"]
-    template = worker["LaunchTemplate"]
-    found = aws.client("ec2").describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]])
-    data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
-    assert (template["Version"], data["InstanceType"], data["ImageId"]) == ("2", "m7i.large", "ami-0deb1a13a64000003")
+    for group, size in ((app, "m7i.large"), (worker, "m7i.xlarge")):
+        template = group["LaunchTemplate"]
+        found = aws.client("ec2").describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]])
+        data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        assert (template["Version"], data["InstanceType"], data["ImageId"]) == ("2", size, "ami-0deb1a13a64000003")
 
 
 def test_a_layer_that_no_longer_scales_so_loses_its_group(aws: Aws, play: Any) -> None:

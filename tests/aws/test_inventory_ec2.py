@@ -46,6 +46,28 @@ PLAY = """\
       become: false
       run_once: true
 """
+# Name and tags in the role's own words, with its own variables, for each instance that provision.yml hands it.
+TAGGED = """\
+- hosts: localhost
+  gather_facts: false
+  vars_files: ["{{ role }}/vars/main.yml"]
+  vars:
+    instance_stack: "{{ hostvars[groups['instances'] | first].stack_name }}"
+    instance_list: "{{ hostvars[groups['instances'] | first].stack_instances }}"
+  tasks:
+    - copy:
+        content: "{{ tagged | to_json }}"
+        dest: "{{ tagged_folder }}/{{ item.name }}.json"
+        mode: "0600"
+      loop: "{{ instance_list }}"
+"""
+
+
+def of_role_instance() -> dict[str, Any]:
+    """What the role tells EC2 of an instance that it makes."""
+    tasks = yaml.safe_load((ROOT / "roles/instance/tasks/ec2_present.yml").read_text(encoding="utf-8"))
+    made: dict[str, Any] = next(task["amazon.aws.ec2_instance"] for task in tasks if task["name"] == "Make the instances that are missing")
+    return made
 
 
 class Both:
@@ -59,17 +81,25 @@ class Both:
         for file in (ROOT / "inventories/aws_ec2").iterdir():
             (folder / "aws_ec2" / file.name).write_bytes(file.read_bytes())
         (folder / "play.yml").write_text(PLAY, encoding="utf-8")
-        self.ids: dict[str, str] = {}
+        (folder / "tagged.yml").write_text(TAGGED, encoding="utf-8")
         wanted = self.seen("aws/stack.yml")["hosts"]
-        for name, one in wanted.items():
-            self.ids[name] = self.make(f"shop-{name}", stack="shop", layer=one["layer"], type=one["instance_type"], zone=one["zone"])
+        self.tagged = self.by_the_role()
+        self.ids = {name: self.make(tags) for name, tags in self.tagged.items()}
         made = {name: {"id": number, "address": self.address(number), "public": ""} for name, number in self.ids.items()}
         (folder / "aws/.state/aws.json").write_text(json.dumps({"instances": made}), encoding="utf-8")
         self.movable = [name for name, one in wanted.items() if one["instance_type"] != "always"]
         self.online([])
 
-    def make(self, name: str, **tags: str) -> str:
-        tags |= {"Name": name, "managed-by": "trust.stack"}
+    def by_the_role(self) -> dict[str, dict[str, str]]:
+        """The tags that role instance gives each instance of the stack file; its module makes the name one of them."""
+        (self.folder / "tagged").mkdir()
+        given = of_role_instance()
+        said = {"tagged": {"name": given["name"], "tags": given["tags"]}, "role": str(ROOT / "roles/instance"), "tagged_folder": str(self.folder / "tagged")}
+        self.play("aws/stack.yml", "tagged.yml", said)
+        found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (self.folder / "tagged").iterdir()}
+        return {name: one["tags"] | {"Name": one["name"]} for name, one in found.items()}
+
+    def make(self, tags: dict[str, str]) -> str:
         subnet = self.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
         found = self.ec2.run_instances(
             ImageId="ami-0deb1a13a64000002", MinCount=1, MaxCount=1, SubnetId=subnet,
@@ -89,15 +119,17 @@ class Both:
 
     def seen(self, source: str) -> dict[str, Any]:
         """As a play sees it: each group with its hosts, the empty ones too, and the hosts' variables."""
-        said = {"keys": [*CONTRACT, *FACTS], "seen_file": str(self.folder / "seen.json")}
-        command = ["ansible-playbook", "-i", str(self.folder / source), str(self.folder / "play.yml"), "-e", json.dumps(said)]
+        self.play(source, "play.yml", {"keys": [*CONTRACT, *FACTS], "seen_file": str(self.folder / "seen.json")})
+        found: dict[str, Any] = json.loads((self.folder / "seen.json").read_text(encoding="utf-8"))
+        found["groups"] = {name: sorted(hosts) for name, hosts in found["groups"].items() if name != "aws_ec2"}  # the plugin's own
+        return found
+
+    def play(self, source: str, book: str, said: dict[str, Any]) -> None:
+        command = ["ansible-playbook", "-i", str(self.folder / source), str(self.folder / book), "-e", json.dumps(said)]
         environment = os.environ | self.aws.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_DEPRECATION_WARNINGS": "false"}
         ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "WARNING" not in ran.stderr, ran.stderr
-        found: dict[str, Any] = json.loads((self.folder / "seen.json").read_text(encoding="utf-8"))
-        found["groups"] = {name: sorted(hosts) for name, hosts in found["groups"].items() if name != "aws_ec2"}  # the plugin's own
-        return found
 
     def same(self) -> dict[str, list[str]]:
         by_file, by_ec2 = self.seen("aws/stack.yml"), self.seen("aws_ec2")
@@ -114,9 +146,10 @@ def both(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Both:
 
 
 def test_the_same_hosts_in_the_same_groups_and_nobody_elses(both: Both) -> None:
-    both.make("shop-app-a-1", stack="shop2", layer="app", type="always", zone="a")
-    both.make("shop-app-c-1", stack="other", layer="app", type="always", zone="c")
-    gone = both.make("shop-app-a-77", stack="shop", layer="app", type="always", zone="a")
+    ours = {"stack": "shop", "managed-by": "trust.stack", "layer": "app", "type": "always", "zone": "a", "Name": "shop-app-a-1"}
+    both.make(ours | {"stack": "shop2"})
+    both.make(ours | {"stack": "other", "zone": "c", "Name": "shop-app-c-1"})
+    gone = both.make(ours | {"Name": "shop-app-a-77"})
     both.ec2.terminate_instances(InstanceIds=[gone])
     groups = both.same()
     assert groups["instances"] == sorted(both.ids) and len(both.ids) == 14
@@ -134,10 +167,12 @@ def test_the_same_after_some_were_started_and_one_was_stopped_by_hand(both: Both
         both.ec2.start_instances(InstanceIds=[both.ids["worker-a-1"]])
 
 
-def test_the_instances_have_the_tags_that_role_instance_gives() -> None:
-    tasks = yaml.safe_load((ROOT / "roles/instance/tasks/ec2_present.yml").read_text(encoding="utf-8"))
-    task = next(task for task in tasks if task["name"] == "Make the instances that are missing")["amazon.aws.ec2_instance"]
-    assert task["name"] == "{{ instance_stack }}-{{ item.name }}"
-    assert task["tags"] == "{{ __instance_tags | combine({'layer': item.layer, 'type': item.type, 'zone': item.zone}) }}"
-    variables = yaml.safe_load((ROOT / "roles/instance/vars/main.yml").read_text(encoding="utf-8"))
-    assert variables["__instance_tags"] == {"stack": "{{ instance_stack }}", "managed-by": "trust.stack"}
+def test_the_instances_have_the_tags_that_role_instance_gives(both: Both) -> None:
+    """Those for later bear one more until they were seen to be off."""
+    assert both.tagged == {
+        name: {"Name": f"shop-{name}", "stack": "shop", "managed-by": "trust.stack", "layer": one["layer"], "zone": one["zone"], "type": one["instance_type"]}
+        | ({"making": "yes"} if name in both.movable else {})
+        for name, one in both.seen("aws/stack.yml")["hosts"].items()}  # fmt: skip
+    there = both.ec2.describe_instances(InstanceIds=list(both.ids.values()))["Reservations"]
+    found = [{tag["Key"]: tag["Value"] for tag in one["Tags"]} for made in there for one in made["Instances"]]
+    assert sorted(found, key=str) == sorted(both.tagged.values(), key=str)

@@ -102,6 +102,17 @@ def standing(aws: Aws) -> Counter[str]:
     })  # fmt: skip
 
 
+def watched(aws: Aws) -> set[str]:
+    """The nodes of Redis that have alarms."""
+    alarms = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="shop-alarms-redis-")["MetricAlarms"]
+    return {pair["Value"] for one in alarms for pair in one["Dimensions"]}
+
+
+def members(aws: Aws) -> set[str]:
+    return set(aws.client("elasticache").describe_replication_groups()["ReplicationGroups"][0]["MemberClusters"])
+
+
+REDIS = {"shop-redis-001", "shop-redis-002"}
 WHOLE = {"instances": 9, "vpcs": 1, "addresses": 4, "ways out": 2, "keys": 1, "databases": 1, "redis": 1, "memcached": 1, "health checks": 2, "buckets": 1}
 
 
@@ -118,6 +129,7 @@ def test_check_mode_tells_what_would_be_made_and_what_it_costs(node: Founder) ->
 def test_a_run_that_was_killed_and_throttled_makes_nothing_twice(stack: Founder) -> None:
     found = standing(stack.aws)
     assert {what: found[what] for what in WHOLE} == WHOLE
+    assert watched(stack.aws) == members(stack.aws) == REDIS
     ec2 = stack.aws.client("ec2")
     names = Counter(
         tag["Value"] for found in ec2.describe_instances()["Reservations"] for one in found["Instances"] for tag in one["Tags"] if tag["Key"] == "Name")
@@ -176,6 +188,7 @@ def test_each_box_changes_its_one_thing_and_check_mode_knew_it(stack: Founder) -
     database = stack.aws.client("rds").describe_db_instances()["DBInstances"][0]
     assert (database["MultiAZ"], database["DBInstanceClass"]) == (False, "db.t4g.large")
     assert stack.aws.client("elasticache").describe_replication_groups()["ReplicationGroups"][0]["MultiAZ"] == "disabled"
+    assert watched(stack.aws) == members(stack.aws) == REDIS, "the replica stays, and is watched"
     assert stack.aws.client("elasticache").describe_cache_clusters()["CacheClusters"][0]["NumCacheNodes"] == 3
     assert foretold == changed - 1, "all but the file aws.json, which check mode does not write"
 
