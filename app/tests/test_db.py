@@ -1,6 +1,8 @@
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pymysql
 import pytest
@@ -9,13 +11,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from boxoffice import db
+from boxoffice.config import Settings
 
 
 def wrapped(code: int, kind: type[Exception] = pymysql.err.OperationalError) -> OperationalError:
     return OperationalError("SELECT 1", {}, kind(code, "…"))
 
 
-@pytest.mark.parametrize("code", [1213, 1205, 1047, 1290, 1836, 2006, 2013, 4031])
+@pytest.mark.parametrize("code", [1213, 1205, 1047, 1180, 1290, 1836, 2006, 2013, 4031])
 def test_worth_another_try(code: int) -> None:
     assert db.is_retryable(wrapped(code))
     assert db.is_retryable(pymysql.err.OperationalError(code, "…"))
@@ -32,6 +35,13 @@ def test_not_worth_another_try(code: int) -> None:
 def test_no_connection_is_not_tried_again_at_once(code: int) -> None:
     assert not db.is_retryable(wrapped(code))
     assert db.is_unavailable(wrapped(code))
+
+
+def test_a_server_that_goes_in_the_middle_of_an_answer_is_gone() -> None:
+    error = pymysql.err.InternalError("Packet sequence number wrong - got 1 expected 2")
+    assert db.error_code(error) == 2013
+    assert db.is_retryable(OperationalError("SELECT 1", {}, error))
+    assert not db.is_retryable(pymysql.err.InternalError("something else"))
 
 
 def test_an_error_number_of_something_else_means_nothing() -> None:
@@ -53,6 +63,23 @@ def test_a_retry_runs_the_work_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([wrapped(1213)] * 3)
     with pytest.raises(OperationalError):
         db.retrying(work)
+
+
+def test_a_server_that_does_not_greet_is_given_up_soon(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement may take longer than that."""
+    monkeypatch.setattr(db, "GREETING_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = engine.url.set(host="127.0.0.1", port=silent.getsockname()[1])
+        waiting = db.make_engine(replace(settings, database_url=url.render_as_string(False)))
+        began = time.monotonic()
+        with pytest.raises(OperationalError) as error, waiting.connect():
+            pass
+        assert time.monotonic() - began < db.STATEMENT_SECONDS / 2
+        assert db.is_retryable(error.value)
+    with db.make_engine(settings).connect() as connection:
+        assert connection.execute(text("SELECT SLEEP(1)")).scalar_one() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stand-in for an app host (8000), a database (13306) and the database's health agent (9200).
+"""Stand-in for an app host (8000) and a database's health agent (9200), or, with -database, for the database itself (13306).
 
 /drop/NAME  the stand-in of that name hangs up without an answer
 /hits       how often each "METHOD path" came here
@@ -57,6 +57,7 @@ class DatabaseServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 
 
-for server in (ThreadingHTTPServer(("", 9200), Agent), DatabaseServer(("", 13306), Database)):
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+if "-database" in sys.argv:
+    DatabaseServer(("", 13306), Database).serve_forever()
+threading.Thread(target=ThreadingHTTPServer(("", 9200), Agent).serve_forever, daemon=True).start()
 ThreadingHTTPServer(("", 8000), App).serve_forever()

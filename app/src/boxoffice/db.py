@@ -26,6 +26,7 @@ DISCONNECTED = {
     0: "connection already closed (PyMySQL)",
     1047: "wsrep not ready: a Galera node that has left the cluster",
     1053: "server shutdown in progress",
+    1180: "error during COMMIT: a Galera node that loses or joins its cluster just then",
     1290: "read only: the writer has moved",
     1836: "read only: the writer has moved, as MySQL says it",
     1927: "connection was killed",
@@ -33,6 +34,7 @@ DISCONNECTED = {
     2013: "lost connection during a query",
     4031: "connection was idle for too long (MySQL)",
 }
+LOST = 2013
 # The transaction lost against another one; the connection is fine.
 CONFLICT = {
     1205: "lock wait timeout",
@@ -92,6 +94,9 @@ def utcnow() -> datetime:
 
 # Seconds that a visitor's or a task's statement may take.
 STATEMENT_SECONDS = 10
+# Seconds for the server's greeting and what follows it: a balancer that has lost its server just
+# then may keep the connection and say nothing.
+GREETING_SECONDS = 3
 
 
 def make_engine(settings: Settings, patient: bool = False) -> Engine:
@@ -135,7 +140,9 @@ def _connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
     """Each new connection looks up the host's name anew. An error that people have to mend says
     how, wherever it turns up."""
     try:
-        return dialect.connect(*arguments, **options)
+        connection = dialect.connect(*arguments, **{**options, "read_timeout": GREETING_SECONDS})
+        connection._read_timeout = options["read_timeout"]  # noqa: SLF001 - PyMySQL has no word for it
+        return connection  # noqa: TRY300
     except pymysql.err.OperationalError as error:
         mend = _mend(error)
         if mend:
@@ -175,9 +182,12 @@ def error_code(exc: BaseException) -> int | None:
     """The server's (or driver's) error number behind an exception, if there is one."""
     origin = exc.orig if isinstance(exc, DBAPIError) else exc
     args = getattr(origin, "args", ())
-    if type(origin).__module__.startswith("pymysql") and args and isinstance(args[0], int):
+    if not type(origin).__module__.startswith("pymysql") or not args:
+        return None
+    if isinstance(args[0], int):
         return args[0]
-    return None
+    # PyMySQL's own word for a server that goes away in the middle of an answer has no number
+    return LOST if str(args[0]).startswith("Packet sequence number wrong") else None
 
 
 def is_retryable(exc: BaseException) -> bool:

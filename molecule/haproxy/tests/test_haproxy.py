@@ -49,6 +49,11 @@ def remembered(balancer):
     return table.split("server_key=")[-1].split()[0]
 
 
+def up(balancer, database):
+    """1 when the balancer takes this database for well."""
+    return balancer.run(f"echo show servers state database | socat - /run/haproxy/admin.sock | grep -c '{database} [0-9.]* 2 0 '").stdout.strip()
+
+
 def main_pid(balancer):
     return balancer.check_output("systemctl show --property MainPID --value haproxy")
 
@@ -158,8 +163,7 @@ def test_the_writer_is_one_and_stays_one(balancers, address):
         assert until(other, lambda: writer(address["lb-a-1"])) == other
     finally:
         balancers[first].check_output("rm /etc/not-ready")
-    up = f"echo show servers state database | socat - /run/haproxy/admin.sock | grep -c '{first} [0-9.]* 2 0 '"
-    assert until("1", lambda: balancers["lb-a-1"].run(up).stdout.strip()) == "1"
+    assert until("1", lambda: up(balancers["lb-a-1"], first)) == "1"
 
     for balancer in address.values():
         assert writer(balancer) == other
@@ -168,6 +172,27 @@ def test_the_writer_is_one_and_stays_one(balancers, address):
             balancer.check_output(f"systemctl {action} haproxy")
             assert writer(address[name]) == other, f"{action} on {name}"
             assert [remembered(each) for each in balancers.values()] == [other, other]
+
+
+def test_who_meets_a_writer_that_died_is_told_at_once_and_does_not_make_it_one_again(balancers, address):
+    """It is back before its checks pass. A client who still waited for it would reach it, all others the new writer, and there were two."""
+    first = writer(address["lb-a-1"])
+    other = next(name for name in NAMES if name != first)
+    balancers[first].check_output("systemctl stop stand-in-database")
+    began = time.monotonic()
+    assert writer(address["lb-a-1"]) == "", "expected the end of the connection"
+    assert time.monotonic() - began < 5
+    balancers[first].check_output("touch /etc/not-ready")
+    try:
+        assert until(other, lambda: writer(address["lb-a-1"])) == other
+        balancers[first].check_output("systemctl start stand-in-database")
+        time.sleep(3)  # as long as its own tries would take
+        assert [remembered(each) for each in balancers.values()] == [other, other]
+    finally:
+        balancers[first].check_output("rm /etc/not-ready; systemctl start stand-in-database")
+    assert until("1", lambda: up(balancers["lb-a-1"], first)) == "1"
+    assert writer(address["lb-a-1"]) == other
+    assert "fe=database" not in balancers["lb-a-1"].check_output("echo show sess | socat - /run/haproxy/admin.sock")
 
 
 def test_a_drained_app_stays_drained_over_a_reload(balancers, address):

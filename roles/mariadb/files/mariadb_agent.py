@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pymysql
@@ -107,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # a balancer that has read the status hangs up
+                self.wfile.write(body)
 
     do_HEAD = do_OPTIONS = do_GET
 
