@@ -26,11 +26,11 @@ down: ## Remove the local stack with its data; the image and .venv stay for the 
 purge: down ## Remove also the images and .venv
 	@tests/bin/purge
 
-test: ## Pass the tests: lint, unit, app, the roles' scenarios, the whole stack and its failovers
+test: ## Pass the tests: lint, unit, app, the roles' scenarios, the whole stack and its failovers, AWS against moto
 	@bin/bootstrap test
 	@tests/bin/run all
 
-test-system: ## The whole stack, its failovers, scaling, deploys and healing, on instances of their own
+test-system: ## The whole stack, its failovers, scaling, deploys and healing; a stack with provider ec2
 	@bin/bootstrap test
 	@tests/bin/run system
 
