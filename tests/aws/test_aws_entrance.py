@@ -121,9 +121,11 @@ def test_route53_is_foretold_made_once_and_leads_past_a_balancer_that_fails(aws:
 
 def test_the_load_balancer_takes_over_without_a_gap_and_nothing_of_route53s_is_left(aws: Aws, account: dict[str, Any], play: Any) -> None:
     before = addresses(aws)
+    foretold, _made, said = play({"failover": "nlb"}, check=True)
+    assert "would be made: shop-entrance-80, shop-entrance-443" in said and balancers(aws) == ([], []), said[-3000:]
     with Visitor(aws, account) as visitor:
         changed, made, said = play({"failover": "nlb"}, {"failover": "nlb"})
-    assert changed[1] == 0 < changed[0], said[-3000:]
+    assert changed == [*foretold, 0] and foretold[0] > 0, said[-3000:]
     elb = aws.client("elbv2")
     one = elb.describe_load_balancers()["LoadBalancers"][0]
     assert made[1] == {"url": f"https://{DOMAIN}", "domain": DOMAIN, "nlb": one["DNSName"],
