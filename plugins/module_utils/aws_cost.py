@@ -236,9 +236,10 @@ def _nodes(layer: str, box: Mapping[str, Any]) -> int:
 
 
 def _alarms(ticked: Ticked) -> int:
-    """As role aws_alarms counts them: of the database three, of each Redis node and of Memcached two, of each instance one."""
-    database, redis, memcached = (bool(ticked.boxes.get(layer, {}).get("managed")) for layer in ("database", "redis", "memcached"))
-    return 3 * database + 2 * _nodes("redis", {}) * redis + 2 * memcached + len(ticked.machines)
+    """As role aws_alarms makes them: of the database three, of each Redis node and of mails two, of Memcached and of each balancer and monitor one."""
+    database, redis, memcached, mail = (bool(ticked.boxes.get(layer, {}).get("managed")) for layer in ("database", "redis", "memcached", "mail"))
+    watched = sum(one.layer in ("lb", "monitor") for one in ticked.machines)
+    return 3 * database + 2 * _nodes("redis", {}) * redis + memcached + 2 * mail + watched
 
 
 def _by_hour(box: str, what: str, name: str, number: int) -> Needed:
