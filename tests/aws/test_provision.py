@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ class Founder(Node):
         return outcome(subprocess.CompletedProcess(process.args, process.returncode, said, ""))
 
 
+def kill(pid: int) -> None:
+    """With all that it has begun: Ansible's workers have sessions of their own, and would wait for it for ever."""
+    begun = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    os.kill(pid, signal.SIGKILL)
+    for one in begun:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            kill(int(one))
+
+
 @pytest.fixture(scope="module")
 def node(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Founder:
     aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="the founder's own")
@@ -56,7 +66,7 @@ def stack(node: Founder) -> Founder:
         assert half.poll() is None, half.communicate()[0][-4000:]
         assert time.monotonic() < end
         time.sleep(0.2)
-    os.killpg(half.pid, signal.SIGKILL)
+    kill(half.pid)
     half.communicate()
     assert not (node.folder / ".state/aws.json").exists()
     node.aws.fault(
