@@ -33,7 +33,8 @@ def test_a_database_that_hangs(stack: Stack) -> None:
     assert f"{writer}: its services go on" in happened
     assert stack.database_writer() != writer
     assert stack.ssh(writer, "ps -o stat= -C mariadbd").strip()[0] != "T"
-    assert [(line["verb"], line["instance"], line["after"]) for line in stack.events()][-1] == ("drill: freeze", writer, "passed")
+    last = stack.events()[-1]
+    assert (last["verb"], last["instance"], last["after"]) == ("drill: freeze", writer, "passed")
     stack.wait_until_whole()
 
 
