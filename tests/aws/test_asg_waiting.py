@@ -70,7 +70,7 @@ def group(aws: Aws) -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("stack")
     (made / ".state").mkdir()
-    (made / "stack.yml").write_text(STACK.format(rush=5, worker=BY_LOAD), encoding="utf-8")
+    (made / "stack.yml").write_text(STACK.format(rush=5, app="m7g.large", worker=BY_LOAD), encoding="utf-8")
     shutil.copytree(ROOT / "playbooks/tasks", made / "tasks")
     book = (ROOT / "playbooks/asg.yml").read_text(encoding="utf-8")
     role = book[book.index('- name: "Asg: the balancers list them"') : book.index("# First those that go")]
