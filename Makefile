@@ -17,6 +17,7 @@ up: ## Bring the whole stack up on this machine and sell a ticket through it
 	@$(PLAY) -i $(STACK) playbooks/site.yml
 
 drill: ## Let a part fail while buyers buy: make drill PART=database [HOW=power|kill|freeze]
+	@bin/bootstrap control
 	@$(PLAY) -i $(STACK) playbooks/drill.yml -e drill=$(or $(PART),database) $(if $(HOW),-e how=$(HOW))
 
 down: ## Remove the local stack with its data; the image and .venv stay for the next time

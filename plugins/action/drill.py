@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": f"drill of {given['target']} ({given['how']}): {exc}"}
 
     def drill(self, given: dict[str, Any]) -> dict[str, Any]:
-        stack, began = stack_of(given), datetime.now(UTC)
+        stack = stack_of(given)
         drill = drilling.Drill(given["target"], given["how"], given["least"], given["quiet"], given["limit"])
         shop = Shop(given["shop_url"], FIRST)
         shop.sign_in(given["organiser_email"], given["organiser_password"])

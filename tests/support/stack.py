@@ -136,7 +136,13 @@ class Stack:
         return json.loads(path.read_text()) if path.exists() else {}
 
     def events(self) -> list[dict[str, Any]]:
-        path = Path(self.var("stack_state_dir")) / "events.jsonl"
+        return self._lines("events")
+
+    def drills(self) -> list[dict[str, Any]]:
+        return self._lines("drills")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = Path(self.var("stack_state_dir")) / f"{name}.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def hook_events(self, host: str, since: float) -> list[tuple[float, str]]:

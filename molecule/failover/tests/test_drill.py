@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 from support.stack import Stack
 
 
-def drills(stack: Stack) -> list[dict[str, Any]]:
-    path = Path(stack.var("stack_state_dir")) / "drills.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def test_a_database_that_hangs(stack: Stack) -> None:
     """It holds its connections and answers nothing: others must notice, and it must not be the writer when it goes on."""
     stack.wait_until_whole()
-    writer, before = stack.database_writer(), len(drills(stack))
+    writer, before = stack.database_writer(), len(stack.drills())
     said = stack.play("playbooks/drill.yml", "-e", "drill=database", "-e", "how=freeze", env={"ANSIBLE_STDOUT_CALLBACK": "trust.stack.phases"})
     print(said[said.index("Pages "):], file=sys.stderr)
-    kept = drills(stack)[before:]
+    kept = stack.drills()[before:]
     assert len(kept) == 1
     figures = kept[0]
     assert (figures["drill"], figures["how"], figures["verdict"], figures["lost"]) == (writer, "freeze", "passed", 0)
@@ -41,7 +33,7 @@ def test_a_database_that_hangs(stack: Stack) -> None:
 def test_a_worker_without_power_is_back_with_the_release(stack: Stack) -> None:
     victim = stack.hosts("worker")[0]
     stack.play("playbooks/drill.yml", "-e", f"drill={victim}")
-    figures = drills(stack)[-1]
+    figures = stack.drills()[-1]
     assert (figures["drill"], figures["how"], figures["verdict"], figures["without_ticket"]) == (victim, "power", "passed", 0)
     assert stack.release(victim) == stack.release(stack.hosts("worker")[1])
     assert stack.missing() == []
@@ -49,12 +41,12 @@ def test_a_worker_without_power_is_back_with_the_release(stack: Stack) -> None:
 
 def test_nothing_fails_where_the_second_is_missing(stack: Stack) -> None:
     one, other = stack.hosts("memcached")
-    before = len(drills(stack))
+    before = len(stack.drills())
     stack.ssh(other, "systemctl stop memcached")
     said = stack.failing_play("playbooks/drill.yml", "-e", f"drill={one}")
     stack.ssh(other, "systemctl start memcached")
     assert "See whether the layer is whole" in said
-    assert len(drills(stack)) == before
+    assert len(stack.drills()) == before
     assert one in stack.running()
 
 
@@ -74,7 +66,7 @@ def test_a_wish_that_cannot_be_is_refused_before_anything_is_looked_at(stack: St
 
 
 def test_check_mode_tells_and_does_nothing(stack: Stack) -> None:
-    before = len(drills(stack))
+    before = len(stack.drills())
     said = stack.play("playbooks/drill.yml", "-e", "drill=redis", "--check")
     assert f"{stack.redis_master()}: its power is cut, while 3 customers a second come to buy" in said
-    assert (stack.missing(), len(drills(stack))) == ([], before)
+    assert (stack.missing(), len(stack.drills())) == ([], before)
